@@ -1,0 +1,54 @@
+# weir: `make help` lists the targets.
+SHELL := /bin/sh
+CC ?= cc
+BUILD ?= build
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+
+FLOORS := base format edge etl cli
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wwrite-strings -Wundef -Wvla -Wold-style-definition -Wno-missing-field-initializers
+CSTD := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+OPT ?= -O3 -g
+CFLAGS_ALL := $(CSTD) $(WARN) $(OPT) -pthread -fno-strict-aliasing -Isrc -DWEIR_VERSION='"$(VERSION)"' $(CFLAGS)
+LIBS := -l:libzstd.a -lz -lxxhash -lmaxminddb -lsqlite3 -ljansson -lyaml -lm -lpthread
+
+SRCS := $(filter-out %_test.c,$(wildcard $(FLOORS:%=src/%/*.c)))
+OBJS := $(SRCS:src/%.c=$(BUILD)/obj/%.o)
+TEST_SRCS := $(wildcard $(FLOORS:%=src/%/*_test.c))
+TEST_BINS := $(TEST_SRCS:src/%.c=$(BUILD)/test/%)
+floor_lib = $(BUILD)/lib/lib$(1).a
+
+# A floor's tests link with that floor and those below it only.
+BELOW_base   := base
+BELOW_format := format base
+BELOW_edge   := edge format base
+BELOW_etl    := etl edge format base
+BELOW_cli    := cli etl edge format base
+
+.PHONY: all
+all: $(BUILD)/weir
+
+$(BUILD)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+define FLOOR_RULE
+$(call floor_lib,$(1)): $(filter $(BUILD)/obj/$(1)/%,$(filter-out %/main.o,$(OBJS)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+$(BUILD)/test/$(1)/%: src/$(1)/%.c $(foreach f,$(BELOW_$(1)),$(call floor_lib,$(f)))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS_ALL) -MMD -MP -MF $$@.d -o $$@ $$< $(foreach f,$(BELOW_$(1)),$(call floor_lib,$(f))) $$(LIBS) -lcmocka
+endef
+$(foreach f,$(FLOORS),$(eval $(call FLOOR_RULE,$(f))))
+
+$(BUILD)/weir: $(BUILD)/obj/cli/main.o $(foreach f,$(BELOW_cli),$(call floor_lib,$(f)))
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+-include $(OBJS:.o=.d) $(TEST_BINS:=.d)
+
+.PHONY: units
+units: $(TEST_BINS) ## build and run the unit tests of this build
+	@set -e; for t in $(TEST_BINS); do $$t; done
