@@ -1,0 +1,19 @@
+#include "base/clock.h"
+
+#include <time.h>
+
+static int64_t now_ns(clockid_t id) {
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t clock_real_ns(void) {
+    return now_ns(CLOCK_REALTIME);
+}
+int64_t clock_mono_ns(void) {
+    return now_ns(CLOCK_MONOTONIC);
+}
+int64_t clock_cpu_ns(void) {
+    return now_ns(CLOCK_PROCESS_CPUTIME_ID);
+}

@@ -1,0 +1,79 @@
+#include "base/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+
+static volatile sig_atomic_t interrupted;
+
+struct job {
+    threads_fn *fn;
+    void *ctx;
+    unsigned index;
+    struct threads_group *group;
+};
+
+static void *run_job(void *arg) {
+    struct job *j = arg;
+    struct err e = {0};
+    if (j->fn(j->ctx, j->index, j->group, &e)) {
+        int expected = 0;
+        if (atomic_compare_exchange_strong(&j->group->failed, &expected, 1)) j->group->err = e;
+        atomic_store(&j->group->stop, true);
+    }
+    return NULL;
+}
+
+int threads_run(unsigned count, threads_fn *fn, void *ctx, struct err *e) {
+    struct threads_group group = {0};
+    struct job *jobs = calloc(count, sizeof *jobs);
+    pthread_t *ids = calloc(count, sizeof *ids);
+    if (!jobs || !ids) {
+        free(jobs);
+        free(ids);
+        return err_nomem(e);
+    }
+    unsigned started = 1;
+    for (unsigned i = 0; i < count; i++) jobs[i] = (struct job){fn, ctx, i, &group};
+    /* A machine that refuses more threads still finishes: the work is shared by counter, not by index. */
+    while (started < count && pthread_create(&ids[started], NULL, run_job, &jobs[started]) == 0) started++;
+    run_job(&jobs[0]);
+    for (unsigned i = 1; i < started; i++) pthread_join(ids[i], NULL);
+    free(jobs);
+    free(ids);
+    if (atomic_load(&group.failed)) {
+        *e = group.err;
+        return e->code;
+    }
+    return interrupt_check(e);
+}
+
+bool threads_stopping(const struct threads_group *g) {
+    return atomic_load_explicit(&((struct threads_group *)g)->stop, memory_order_relaxed) || interrupted;
+}
+
+unsigned threads_cpu_count(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return (unsigned)CPU_COUNT(&set);
+    return 1;
+}
+
+static void on_signal(int sig) {
+    (void)sig;
+    interrupted = 1;
+}
+
+void interrupt_install(void) {
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+bool interrupt_seen(void) {
+    return interrupted != 0;
+}
+
+int interrupt_check(struct err *e) {
+    return interrupted ? err_set(e, ERR_INTERRUPTED, "interrupted; nothing was committed") : 0;
+}
