@@ -1,0 +1,38 @@
+/* Country of an address from any MaxMind DB with country data, flattened into sorted ranges for speed
+ * (pipeline.md 2.8). */
+#ifndef WEIR_EDGE_MMDB_H
+#define WEIR_EDGE_MMDB_H
+
+#include "base/err.h"
+#include "format/ip.h"
+
+struct mmdb;
+
+/* A network of the database with a country: the first address, prefix length, and the country's index. */
+struct mmdb_network {
+    struct ip_addr first;
+    uint8_t prefix_len; /* 0–32 for IPv4, 0–128 for IPv6 */
+    uint16_t country;
+};
+
+/* Open, check and flatten. A missing, unreadable or corrupt file, or one without country data: ERR_INPUT. */
+int mmdb_open(const char *path, struct mmdb **out, struct err *e);
+void mmdb_free(struct mmdb *db);
+
+/* The index of the country of an address: 0 is "ZZ", nothing found. What libmaxminddb's tree walk finds;
+ * IPv4-mapped IPv6 as IPv4. Any thread. */
+uint16_t mmdb_country(const struct mmdb *db, const struct ip_addr *a);
+
+/* "ZZ" for 0, else the code as the database has it. Valid until mmdb_free. Codes may be of any length up to
+ * 255. */
+struct str mmdb_country_name(const struct mmdb *db, uint16_t country);
+uint16_t mmdb_country_count(const struct mmdb *db);
+
+/* The flattened networks with a country, IPv4 then IPv6, ascending; for drawing addresses from. */
+size_t mmdb_networks(const struct mmdb *db, const struct mmdb_network **out);
+
+/* "type" and build epoch of the database's metadata, for reports. */
+const char *mmdb_type(const struct mmdb *db);
+uint64_t mmdb_build_epoch(const struct mmdb *db);
+
+#endif
