@@ -1,0 +1,50 @@
+/* weir: the command line. */
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *about;
+} commands[] = {
+    {NULL, NULL, NULL},
+};
+
+static void print_help(void) {
+    puts("weir turns clickstream files into sessions in an Apache Iceberg lakehouse.\n\n"
+         "Examples:\n"
+         "  weir gen --rows 1000000 --out data         # make data to try it with\n"
+         "  weir run data                              # load it: tables web.events and web.rejects\n"
+         "  weir sql \"select country, count(*) from sessions group by 1 order by 2 desc limit 5\"\n\n"
+         "Commands:");
+    for (const struct command *c = commands; c->name; c++) printf("  %-8s %s\n", c->name, c->about);
+    puts("\nweir COMMAND --help shows a command's examples and options; weir --version the version.");
+}
+
+int main(int argc, char **argv) {
+    struct err e = {0};
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write like any other */
+    if (argc < 2) {
+        print_help();
+        return cli_end(0, &e);
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help();
+        return cli_end(0, &e);
+    }
+    if (strcmp(name, "--version") == 0) {
+        puts("weir " WEIR_VERSION);
+        return cli_end(0, &e);
+    }
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(name, c->name) == 0) return c->run(argc - 1, argv + 1);
+    const char *near =
+        cli_nearest(name, &commands->name, sizeof *commands, sizeof commands / sizeof *commands - 1);
+    return cli_end(err_set(&e, ERR_USAGE, "unknown command \"%s\"%s%s%s; see weir --help", name,
+                           near ? "; did you mean " : "", near ? near : "", near ? "?" : ""),
+                   &e);
+}
