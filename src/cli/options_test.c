@@ -16,7 +16,7 @@ struct answers {
 };
 
 /* Parse the words (NULL ends them); operands are left in words. */
-static int parse(struct answers *a, char **words, int *count, struct err *e) {
+static int parse(struct answers *a, const char **words, int *count, struct err *e) {
     const struct cli_option options[] = {
         {"rows", "N", "rows", .text = &a->rows},
         {"out", "DIR", "folder", .text = &a->out},
@@ -26,7 +26,7 @@ static int parse(struct answers *a, char **words, int *count, struct err *e) {
     *count = 0;
     while (words[*count]) ++*count;
     *a = (struct answers){0};
-    return cli_parse(&usage, options, &a->lake, count, words, e);
+    return cli_parse(&usage, options, &a->lake, count, (char **)words, e);
 }
 
 static void reads_both_forms_and_leaves_operands(void **state) {
@@ -34,7 +34,7 @@ static void reads_both_forms_and_leaves_operands(void **state) {
     struct answers a;
     struct err e = {0};
     int n;
-    char *words[] = {"run", "x.csv", "--rows", "10", "-", "--lake=a=b", "--json", "--", "--out", NULL};
+    const char *words[] = {"run", "x.csv", "--rows", "10", "-", "--lake=a=b", "--json", "--", "--out", NULL};
     assert_int_equal(parse(&a, words, &n, &e), 0);
     assert_string_equal(a.rows, "10");
     assert_string_equal(a.lake.lake, "a=b");
@@ -64,7 +64,7 @@ static void wrong_options_name_the_nearest(void **state) {
         struct answers a;
         struct err e = {0};
         int n;
-        char *words[] = {"run", (char *)cases[i].word, NULL};
+        const char *words[] = {"run", cases[i].word, NULL};
         assert_int_equal(parse(&a, words, &n, &e), ERR_USAGE);
         assert_string_equal(e.msg, cases[i].message);
     }
