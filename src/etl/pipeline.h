@@ -40,12 +40,17 @@ extern const char *const reason_names[REASON_COUNT];
 
 enum keep_type { KEEP_STRING, KEEP_LONG, KEEP_DOUBLE };
 
+/* "string", "long", "double"; and "iso8601", "epoch_s", …. */
+extern const char *const keep_type_names[KEEP_DOUBLE + 1];
+extern const char *const timestamp_form_names[TIMESTAMP_EPOCH_US + 1];
+
 struct keep_column {
     const char *name;
     enum keep_type type;
 };
 
-enum { KEEP_MAX = 64 }; /* more keep columns than this are a configuration error */
+/* More than this is a configuration error; names and tokens are in bytes. */
+enum { KEEP_MAX = 64, NULL_TOKEN_MAX = 64, PIPELINE_NAME_MAX = 255, PIPELINE_YAML_MAX = 1 << 20 };
 
 /* Owns all it points at, in its arena. */
 struct pipeline {
@@ -67,9 +72,17 @@ struct pipeline {
 int pipeline_init(struct pipeline *p, struct err *e);
 void pipeline_release(struct pipeline *p);
 
-/* Change what the YAML says. Unknown keys, wrong types, values out of range: ERR_INPUT, "FILE:LINE: key.path:
- * …". `file` names it in errors. */
+/* Change what the YAML says; an empty text changes nothing. Unknown or repeated keys, wrong types, values out
+ * of range, more than one document: ERR_INPUT, "FILE:LINE: key.path: …" and what is allowed. `file` names it
+ * in errors. After an error the pipeline may only be released. */
 int pipeline_parse_yaml(struct pipeline *p, const char *text, size_t len, const char *file, struct err *e);
+
+/* What is wrong with a namespace's or table's name ("may hold …"), or NULL: it becomes a folder and an SQL
+ * name. */
+const char *pipeline_name_problem(const char *name);
+
+/* Check the output names again after the caller changed them (--events, …): ERR_INPUT. */
+int pipeline_check(const struct pipeline *p, struct err *e);
 
 /* As YAML, every key, in a form that pipeline_parse_yaml reads back to the same. */
 int pipeline_print_yaml(const struct pipeline *p, struct buf *out, struct err *e);
