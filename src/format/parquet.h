@@ -28,8 +28,8 @@ struct parquet_column {
  * The encoder chooses the encoding: a dictionary that does not pay is written PLAIN, and fixed-width plain
  * values are never given a dictionary. */
 struct parquet_values {
-    const uint8_t *null;       /* a byte a row, nonzero: null; NULL: no nulls. Not needed for strings and
-                                  dictionaries: there a       null is ptr NULL or index UINT32_MAX */
+    const uint8_t *null;       /* a byte a row, nonzero: null; NULL: no nulls. Ignored for strings and
+                                  dictionaries: there a null is ptr NULL or index UINT32_MAX */
     const struct str *strings; /* STRING: dictionary entries if `index`, else one a row */
     const int64_t *int64s;     /* INT64, TIMESTAMPTZ: likewise */
     const int32_t *int32s;     /* INT32: likewise */
@@ -38,16 +38,18 @@ struct parquet_values {
     uint32_t dictionary_count; /* entries, distinct, each used at least once */
 };
 
-/* Bounds are kept whole up to this many bytes and then truncated as Iceberg's truncate[16] metrics mode does.
+/* Bounds of strings are kept whole up to 16 code points and then truncated as Iceberg's truncate[16] metrics
+ * mode does: the lower to its first 16, the upper likewise and rounded up. 16 code points take up to 64
+ * bytes.
  */
-enum { PARQUET_BOUND = 16 };
+enum { PARQUET_BOUND_CHARS = 16, PARQUET_BOUND = 4 * PARQUET_BOUND_CHARS };
 
 struct parquet_chunk_meta { /* one column of one row group */
     uint64_t dictionary_offset,
         data_offset; /* from the row group's first byte; dictionary_offset UINT64_MAX: none */
     uint64_t compressed_bytes, uncompressed_bytes; /* page headers included */
     uint64_t null_count, nan_count;
-    bool has_bounds;
+    bool has_bounds; /* false: no value, or nothing but NaN */
     uint8_t lower[PARQUET_BOUND],
         upper[PARQUET_BOUND]; /* as Iceberg's single-value serialization (and Parquet PLAIN) */
     uint8_t lower_len, upper_len;
@@ -55,6 +57,7 @@ struct parquet_chunk_meta { /* one column of one row group */
         upper_exact; /* false: truncated (upper then rounded up; has_upper false when that is impossible) */
     bool has_upper;
     bool dictionary_encoded;
+    uint32_t data_pages;
 };
 
 struct parquet_row_group {
@@ -75,7 +78,8 @@ struct parquet_options {
     uint64_t memory_limit; /* unused rows of scratch are freed beyond this; 0: no limit */
 };
 
-struct parquet_encoder *parquet_encoder_new(const struct parquet_options *o); /* NULL: out of memory */
+/* `o` NULL: all defaults. NULL: out of memory. */
+struct parquet_encoder *parquet_encoder_new(const struct parquet_options *o);
 void parquet_encoder_free(struct parquet_encoder *);
 
 /* Encode one row group of `rows` ≥ 1 rows: its bytes are appended to *out, its metadata is placed in `arena`.
