@@ -1,5 +1,9 @@
 /* Country of an address from any MaxMind DB with country data, flattened into sorted ranges for speed
- * (pipeline.md 2.8). */
+ * (pipeline.md 2.8; MaxMind DB file format 2.0).
+ *
+ * Measured on geo-whois-asn-country (7.8 MB, 1.0 M networks): opening takes 20-25 ms, keeps 5.3 MB; a
+ * look-up 10 ns for addresses as they come, 30 ns (IPv4) and 70 ns (IPv6) for one of every network at random,
+ * libmaxminddb's own about 190 ns. */
 #ifndef WEIR_EDGE_MMDB_H
 #define WEIR_EDGE_MMDB_H
 
@@ -28,7 +32,9 @@ uint16_t mmdb_country(const struct mmdb *db, const struct ip_addr *a);
 struct str mmdb_country_name(const struct mmdb *db, uint16_t country);
 uint16_t mmdb_country_count(const struct mmdb *db);
 
-/* The flattened networks with a country, IPv4 then IPv6, ascending; for drawing addresses from. */
+/* The flattened networks with a country, IPv4 then IPv6, ascending; for drawing addresses from. Neighbours of
+ * one country are joined; what IPv6 shares with IPv4 (::/96, 2002::/16, …) is not repeated. Made by the first
+ * call, then kept; 0 when out of memory. Any thread. */
 size_t mmdb_networks(const struct mmdb *db, const struct mmdb_network **out);
 
 /* "type" and build epoch of the database's metadata, for reports. */
