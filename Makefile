@@ -5,7 +5,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
-FLOORS := base format edge etl cli
+FLOORS := base format edge etl bench cli
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wwrite-strings -Wundef -Wvla -Wold-style-definition -Wno-missing-field-initializers
 CSTD := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
@@ -24,7 +24,8 @@ BELOW_base   := base
 BELOW_format := format base
 BELOW_edge   := edge format base
 BELOW_etl    := etl edge format base
-BELOW_cli    := cli etl edge format base
+BELOW_bench  := bench edge format base
+BELOW_cli    := cli bench etl edge format base
 
 .PHONY: all
 all: $(BUILD)/weir

@@ -72,6 +72,12 @@ int cli_absolute(const char *path, struct arena *arena, const char **out, struct
 /* The folder that holds stacks/: the source tree of this binary, or PREFIX/share/weir. False: neither. */
 bool cli_home(char out[PATH_MAX]);
 
+/* The folder of stacks: WEIR_STACKS, else <home>/stacks. ERR_INPUT when there is none. */
+int cli_stacks(char out[PATH_MAX], struct err *e);
+
+/* CLOCK_REALTIME at the process's first instructions. */
+int64_t cli_start_ns(void);
+
 /* The country database: `given` (--mmdb), else WEIR_MMDB, else where setup puts the demo's. Absolute.
  * ERR_INPUT, saying what to do, when there is none (pipeline.md 2.8). */
 int cli_find_mmdb(const char *given, struct arena *arena, const char **out, struct err *e);

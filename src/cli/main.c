@@ -1,8 +1,11 @@
 /* weir: the command line. */
+#include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/native.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct command {
@@ -10,8 +13,25 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *about;
 } commands[] = {
+    {"stack", cmd_stack, "list the stacks that can run it, check and set them up"},
     {NULL, NULL, NULL},
 };
+
+static int64_t start_ns;
+
+int64_t cli_start_ns(void) {
+    return start_ns;
+}
+
+static int print_versions(struct err *e) {
+    json_t *o = native_versions();
+    char *text = o ? json_dumps(o, 0) : NULL;
+    json_decref(o);
+    if (!text) return err_nomem(e);
+    puts(text);
+    free(text);
+    return 0;
+}
 
 static void print_help(void) {
     puts("weir turns clickstream files into sessions in an Apache Iceberg lakehouse.\n\n"
@@ -25,6 +45,7 @@ static void print_help(void) {
 }
 
 int main(int argc, char **argv) {
+    start_ns = clock_real_ns();
     struct err e = {0};
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write like any other */
     if (argc < 2) {
@@ -37,6 +58,7 @@ int main(int argc, char **argv) {
         return cli_end(0, &e);
     }
     if (strcmp(name, "--version") == 0) {
+        if (argc > 2 && strcmp(argv[2], "--json") == 0) return cli_end(print_versions(&e), &e);
         puts("weir " WEIR_VERSION);
         return cli_end(0, &e);
     }

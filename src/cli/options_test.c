@@ -122,7 +122,7 @@ static void lake_locations_by_variable_and_option(void **state) {
     assert_string_equal(o.catalog_uri, "sqlite:///l/catalog.db");
     assert_string_equal(o.warehouse, "file:///l/warehouse");
     setenv("WEIR_WAREHOUSE", "s3://bucket", 1);
-    assert_int_equal(cli_lake_resolve(&(struct cli_lake){0}, &arena, &o, &e), ERR_USAGE);
+    assert_int_equal(cli_lake_resolve(&(struct cli_lake){0}, &arena, &o, &e), ERR_INPUT);
     clear_environment();
     arena_release(&arena);
 }

@@ -36,7 +36,7 @@ static int catalog_uri(const char *uri, struct arena *arena, const char **out, s
         *out = arena_printf(arena, "%s%s", scheme, path);
         return *out ? 0 : err_nomem(e);
     }
-    return err_set(e, ERR_USAGE, "catalog \"%s\": only sqlite:///abs/path is supported yet", uri);
+    return err_set(e, ERR_INPUT, "catalog \"%s\": only sqlite:///abs/path is supported yet", uri);
 }
 
 static int warehouse_uri(const char *uri, struct arena *arena, const char **out, struct err *e) {
@@ -46,7 +46,7 @@ static int warehouse_uri(const char *uri, struct arena *arena, const char **out,
     else if (strncmp(uri, "file:/", 6) == 0)
         path = uri + 5;
     if (path[0] != '/')
-        return err_set(e, ERR_USAGE, "warehouse \"%s\": only file:///abs/path is supported yet", uri);
+        return err_set(e, ERR_INPUT, "warehouse \"%s\": only file:///abs/path is supported yet", uri);
     size_t len = strlen(path);
     while (len > 1 && path[len - 1] == '/') len--;
     *out = arena_printf(arena, "file://%.*s", (int)len, path);

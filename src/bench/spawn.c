@@ -1,0 +1,128 @@
+/* Child processes of stacks. */
+#include "bench/stack.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { OUTPUT_MAX = 1 << 16, GRACE_SECONDS = 10 };
+
+static int start(const struct stack *s, const char *const *argv, int output, pid_t *pid) {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t none, defaults;
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    sigaddset(&defaults, SIGINT);
+    sigaddset(&defaults, SIGTERM);
+    int rc = posix_spawn_file_actions_init(&files);
+    if (rc) return rc;
+    if ((rc = posix_spawnattr_init(&attr))) {
+        posix_spawn_file_actions_destroy(&files);
+        return rc;
+    }
+    if (!rc) rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    if (!rc) rc = posix_spawn_file_actions_adddup2(&files, output, 1);
+    if (!rc) rc = posix_spawn_file_actions_addchdir_np(&files, s->dir);
+    if (!rc) rc = posix_spawnattr_setsigmask(&attr, &none);
+    if (!rc) rc = posix_spawnattr_setsigdefault(&attr, &defaults);
+    if (!rc) rc = posix_spawnattr_setpgroup(&attr, 0);
+    if (!rc)
+        rc = posix_spawnattr_setflags(&attr,
+                                      POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    bool path = strchr(argv[0], '/') != NULL;
+    if (!rc)
+        rc = (path ? posix_spawn : posix_spawnp)(pid, argv[0], &files, &attr, (char *const *)argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    return rc;
+}
+
+/* Take what the pipe holds; what is over the maximum is read and dropped, so that the child never blocks. */
+static int drain(int fd, struct buf *text, struct err *e) {
+    char chunk[4096];
+    ssize_t n;
+    while ((n = read(fd, chunk, sizeof chunk)) > 0) {
+        size_t room = OUTPUT_MAX - text->len;
+        TRY(buf_add(text, chunk, (size_t)n < room ? (size_t)n : room, e));
+    }
+    return 0;
+}
+
+/* SIGCHLD, SIGINT and SIGTERM are blocked here, so none is missed between a look and the wait. */
+static int wait_for(pid_t pid, int from, struct buf *text, const sigset_t *signals, struct stack_exit *end,
+                    struct err *e) {
+    bool interrupted = false;
+    int status = 0, rc = 0;
+    int64_t deadline = INT64_MAX;
+    struct rusage usage;
+    for (;;) {
+        if (from >= 0 && !rc) rc = drain(from, text, e);
+        pid_t done = wait4(pid, &status, WNOHANG, &usage);
+        if (done == pid) break;
+        const struct timespec tick = {.tv_nsec = from >= 0 ? 10000000 : 200000000};
+        int sig = sigtimedwait(signals, NULL, &tick);
+        if ((sig == SIGINT || sig == SIGTERM) && !interrupted) {
+            interrupted = true;
+            deadline = clock_mono_ns() + GRACE_SECONDS * INT64_C(1000000000);
+            kill(-pid, SIGTERM);
+        }
+        if (clock_mono_ns() > deadline) {
+            kill(-pid, SIGKILL);
+            deadline = INT64_MAX;
+        }
+    }
+    if (from >= 0 && !rc) rc = drain(from, text, e);
+    *end = (struct stack_exit){.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                               .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+                               .peak_kb = usage.ru_maxrss};
+    if (interrupted) return err_set(e, ERR_INTERRUPTED, "interrupted");
+    return rc;
+}
+
+int stack_spawn(const struct stack *s, const char *const *argv, struct arena *arena, const char **out,
+                struct stack_exit *end, struct err *e) {
+    int pipes[2] = {-1, -1};
+    if (out && pipe2(pipes, O_CLOEXEC | O_NONBLOCK))
+        return err_errno(e, ERR_OUTSIDE, "could not make a pipe for stack \"%s\"", s->name);
+    if (out) fcntl(pipes[1], F_SETFL, 0); /* only our end never blocks */
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    struct buf text;
+    buf_init(&text, OUTPUT_MAX + 1);
+    pid_t pid;
+    int rc = start(s, argv, out ? pipes[1] : STDERR_FILENO, &pid);
+    if (pipes[1] >= 0) close(pipes[1]);
+    if (rc) {
+        errno = rc;
+        rc = err_errno(e, ERR_OUTSIDE, "could not start \"%s\" of stack \"%s\"", argv[0], s->name);
+    } else {
+        rc = wait_for(pid, pipes[0], &text, &signals, end, e);
+    }
+    if (pipes[0] >= 0) close(pipes[0]);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!rc && out) {
+        *out = arena_copy(arena, text.data, text.len);
+        if (!*out) rc = err_nomem(e);
+    }
+    buf_release(&text);
+    return rc;
+}

@@ -1,0 +1,163 @@
+#include "bench/stack.h"
+
+#include "base/buf.h"
+#include "base/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+enum { STACK_YAML_MAX = 1 << 16 };
+
+struct reader {
+    struct stack *s;
+    yaml_document_t *doc;
+    char file[PATH_MAX];
+    struct err *e;
+};
+
+static int fail(const struct reader *r, const yaml_node_t *at, const char *key, const char *what) {
+    return err_set(r->e, ERR_INPUT, "%s:%zu: %.64s: %s", r->file, at->start_mark.line + 1, key, what);
+}
+
+static const char *text_of(const yaml_node_t *n) {
+    return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
+}
+
+static int copy_text(struct reader *r, const char *key, const yaml_node_t *n, const char **out) {
+    const char *text = text_of(n);
+    if (!text || !*text) return fail(r, n, key, "must be text");
+    *out = arena_printf(&r->s->arena, "%s", text);
+    return *out ? 0 : err_nomem(r->e);
+}
+
+static int copy_list(struct reader *r, const char *key, const yaml_node_t *n, const char **out) {
+    if (n->type != YAML_SEQUENCE_NODE) return fail(r, n, key, "must be a list");
+    size_t count = (size_t)(n->data.sequence.items.top - n->data.sequence.items.start);
+    if (count > STACK_LIST_MAX) return fail(r, n, key, "has too many entries");
+    for (size_t i = 0; i < count; i++)
+        TRY(copy_text(r, key, yaml_document_get_node(r->doc, n->data.sequence.items.start[i]), &out[i]));
+    return 0;
+}
+
+static int copy_keys(struct reader *r, const char *key, const yaml_node_t *n, const char **out) {
+    if (n->type != YAML_MAPPING_NODE) return fail(r, n, key, "must be a mapping");
+    size_t count = (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
+    if (count > STACK_LIST_MAX) return fail(r, n, key, "has too many entries");
+    for (size_t i = 0; i < count; i++)
+        TRY(copy_text(r, key, yaml_document_get_node(r->doc, n->data.mapping.pairs.start[i].key), &out[i]));
+    return 0;
+}
+
+static int read_key(struct reader *r, const yaml_node_t *name, const yaml_node_t *value) {
+    struct stack *s = r->s;
+    const struct {
+        const char *key;
+        const char **out;
+    } texts[] = {{"name", &s->name},
+                 {"title", &s->title},
+                 {"url", &s->url},
+                 {"made_by", &s->made_by},
+                 {"colour", &s->colour}};
+    const char *key = text_of(name);
+    if (!key) return fail(r, name, "stack.yaml", "a key must be a word");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(key, texts[i].key) == 0) return copy_text(r, key, value, texts[i].out);
+    if (strcmp(key, "backends") == 0) return copy_list(r, key, value, s->backends);
+    if (strcmp(key, "features") == 0) return copy_list(r, key, value, s->features);
+    if (strcmp(key, "variants") == 0) return copy_keys(r, key, value, s->variants);
+    if (strcmp(key, "versions") == 0) {
+        s->versions = arena_zalloc(&s->arena, (STACK_LIST_MAX + 1) * sizeof *s->versions);
+        if (!s->versions) return err_nomem(r->e);
+        TRY(copy_list(r, key, value, s->versions));
+        return *s->versions ? 0 : fail(r, value, key, "must name a command");
+    }
+    return fail(r, name, key,
+                "unknown key; allowed: name, title, url, made_by, versions, backends, features, colour, "
+                "variants");
+}
+
+static int read_document(struct reader *r, const char *name) {
+    yaml_node_t *root = yaml_document_get_root_node(r->doc);
+    if (!root || root->type != YAML_MAPPING_NODE)
+        return err_set(r->e, ERR_INPUT, "%s: must be a mapping (key: value)", r->file);
+    for (yaml_node_pair_t *pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top; pair++)
+        TRY(read_key(r, yaml_document_get_node(r->doc, pair->key),
+                     yaml_document_get_node(r->doc, pair->value)));
+    if (!r->s->name || strcmp(r->s->name, name) != 0)
+        return err_set(r->e, ERR_INPUT, "%s: name must be \"%s\", as its folder is called", r->file, name);
+    return 0;
+}
+
+static int parse(struct reader *r, const struct buf *text, const char *name) {
+    yaml_parser_t parser;
+    yaml_document_t doc;
+    if (!yaml_parser_initialize(&parser)) return err_nomem(r->e);
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&parser, text->data, text->len);
+    int rc = 0;
+    if (yaml_parser_load(&parser, &doc)) {
+        r->doc = &doc;
+        rc = read_document(r, name);
+        yaml_document_delete(&doc);
+    } else {
+        rc = err_set(r->e, ERR_INPUT, "%s:%zu: not YAML: %s", r->file, parser.problem_mark.line + 1,
+                     parser.problem ? parser.problem : "unreadable");
+    }
+    yaml_parser_delete(&parser);
+    return rc;
+}
+
+int stack_read(struct stack *s, const char *root, const char *name, struct err *e) {
+    *s = (struct stack){0};
+    arena_init(&s->arena);
+    struct reader r = {.s = s, .e = e};
+    if (strchr(name, '/') || *name == '.' ||
+        (size_t)snprintf(s->dir, sizeof s->dir, "%s/%s", root, name) >= sizeof s->dir ||
+        (size_t)snprintf(r.file, sizeof r.file, "%s/stack.yaml", s->dir) >= sizeof r.file)
+        return err_set(e, ERR_INPUT, "\"%.100s\" is not a stack's name", name);
+    if (!file_exists(r.file))
+        return err_set(e, ERR_INPUT, "no stack \"%s\" in %s; see weir stack list", name, root);
+    struct buf text;
+    buf_init(&text, 0);
+    int rc = file_read_all(r.file, &text, STACK_YAML_MAX, e);
+    if (!rc) rc = parse(&r, &text, name);
+    buf_release(&text);
+    return rc;
+}
+
+void stack_release(struct stack *s) {
+    arena_release(&s->arena);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int stack_names(const char *root, struct arena *arena, const char ***names, size_t *count, struct err *e) {
+    enum { STACKS_MAX = 256 };
+    const char **found = arena_alloc(arena, STACKS_MAX * sizeof *found);
+    if (!found) return err_nomem(e);
+    DIR *d = opendir(root);
+    if (!d) return err_errno(e, ERR_INPUT, "could not list the stacks in \"%s\"", root);
+    size_t n = 0;
+    int rc = 0;
+    for (struct dirent *entry; !rc && n < STACKS_MAX && (entry = readdir(d));) {
+        char file[PATH_MAX];
+        if (entry->d_name[0] == '.') continue;
+        if ((size_t)snprintf(file, sizeof file, "%s/%s/stack.yaml", root, entry->d_name) >= sizeof file)
+            continue;
+        if (!file_exists(file)) continue;
+        found[n] = arena_printf(arena, "%s", entry->d_name);
+        if (!found[n++]) rc = err_nomem(e);
+    }
+    closedir(d);
+    if (rc) return rc;
+    qsort(found, n, sizeof *found, by_name);
+    *names = found;
+    *count = n;
+    return 0;
+}

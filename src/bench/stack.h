@@ -1,0 +1,45 @@
+/* Stacks: folders that keep the stack contract (docs/stacks.md), found by name and run as child processes.
+ * Nothing here knows any engine. */
+#ifndef WEIR_BENCH_STACK_H
+#define WEIR_BENCH_STACK_H
+
+#include "base/arena.h"
+
+#include <limits.h>
+#include <stdbool.h>
+
+enum { STACK_LIST_MAX = 32 };
+
+/* What stack.yaml says. All memory is in `arena`. */
+struct stack {
+    struct arena arena;
+    char dir[PATH_MAX]; /* absolute */
+    const char *name, *title, *url, *made_by, *colour;
+    const char **versions; /* a command and its arguments, NULL at the end; NULL: none given */
+    const char *backends[STACK_LIST_MAX + 1], *features[STACK_LIST_MAX + 1]; /* NULL at the end */
+    const char *variants[STACK_LIST_MAX + 1];                                /* their names */
+};
+
+/* Read <root>/<name>/stack.yaml. No such folder, unknown keys, wrong types, a name that is not the folder's:
+ * ERR_INPUT. Release it in any case. */
+int stack_read(struct stack *s, const char *root, const char *name, struct err *e);
+void stack_release(struct stack *s);
+
+/* The names of the folders of `root` that hold a stack.yaml, sorted, in `arena`. */
+int stack_names(const char *root, struct arena *arena, const char ***names, size_t *count, struct err *e);
+
+/* How a child process ended. */
+struct stack_exit {
+    int code;     /* exit code, or -1 when a signal ended it */
+    int signal;   /* that signal, else 0 */
+    long peak_kb; /* ru_maxrss of its largest process */
+};
+
+/* Run argv[0] (a path; relative to the stack's folder) in that folder, its own process group, standard input
+ * empty, its output on our standard error, or collected in *out when that is not NULL (64 KiB at most;
+ * NUL-terminated, in `arena`). SIGINT and SIGTERM are passed on as SIGTERM; after ten seconds it is killed,
+ * and ERR_INTERRUPTED returned. A command that cannot be started: ERR_OUTSIDE. */
+int stack_spawn(const struct stack *s, const char *const *argv, struct arena *arena, const char **out,
+                struct stack_exit *end, struct err *e);
+
+#endif

@@ -1,0 +1,184 @@
+/* weir stack: which stacks there are, and what each still needs on this machine. */
+#include "base/files.h"
+#include "base/threads.h"
+#include "bench/stack.h"
+#include "cli/cli.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cli_usage usage = {
+    .name = "stack",
+    .synopsis = "list | check [NAME] | setup NAME",
+    .about =
+        "A stack is a folder that runs the pipeline with some engine (docs/stacks.md). `check` asks each\n"
+        "for its versions: a stack that cannot answer needs `setup`.",
+    .examples = "  weir stack list\n"
+                "  weir stack check            # exit code 1 when one is not ready\n"
+                "  weir stack setup native\n",
+    .more = "Stacks are found in WEIR_STACKS, else in stacks/ beside the binary's build folder, else in\n"
+            "PREFIX/share/weir/stacks.\n",
+};
+
+int cli_stacks(char out[PATH_MAX], struct err *e) {
+    const char *variable = getenv("WEIR_STACKS");
+    char home[PATH_MAX];
+    if (variable && *variable) {
+        if (!realpath(variable, out))
+            return err_errno(e, ERR_INPUT, "could not find the stacks: WEIR_STACKS is \"%s\"", variable);
+        return 0;
+    }
+    if (!cli_home(home) || (size_t)snprintf(out, PATH_MAX, "%s/stacks", home) >= PATH_MAX)
+        return err_set(e, ERR_INPUT, "could not find the folder of stacks; set WEIR_STACKS");
+    return 0;
+}
+
+static json_t *list_json(const char *const *items) {
+    json_t *a = json_array();
+    for (; *items; items++) json_array_append_new(a, json_string(*items));
+    return a;
+}
+
+/* What `versions` prints, or NULL with the reason in *why. */
+static json_t *versions(struct stack *s, const char **why) {
+    struct err e = {0};
+    struct stack_exit end;
+    const char *text = NULL;
+    json_t *o = NULL;
+    if (!s->versions)
+        *why = "stack.yaml names no versions command";
+    else if (stack_spawn(s, s->versions, &s->arena, &text, &end, &e))
+        *why = arena_printf(&s->arena, "%s", e.msg);
+    else if (end.code)
+        *why = "its versions command failed";
+    else if (!(o = json_loads(text, 0, NULL)) || !json_is_object(o))
+        *why = "its versions command prints no JSON object";
+    if (*why) {
+        json_decref(o);
+        o = NULL;
+    }
+    return o;
+}
+
+static void print_check(const struct stack *s, const json_t *found, const char *why) {
+    printf("%-12s %s", s->name, found ? "ready: " : "not ready: ");
+    const char *name, *separator = "";
+    json_t *value;
+    json_object_foreach((json_t *)found, name, value) {
+        printf("%s%s %s", separator, name, json_is_string(value) ? json_string_value(value) : "?");
+        separator = ", ";
+    }
+    if (!found) printf("%s; run: weir stack setup %s", why, s->name);
+    printf("\n");
+}
+
+static int check_one(const char *root, const char *name, json_t *all, bool *ready, struct err *e) {
+    struct stack s;
+    const char *why = NULL;
+    int rc = stack_read(&s, root, name, e);
+    if (!rc) {
+        json_t *found = versions(&s, &why);
+        if (!found) *ready = false;
+        if (all)
+            json_object_set_new(
+                all, name,
+                json_pack("{s:b,s:O?,s:s?}", "ready", found != NULL, "versions", found, "reason", why));
+        else
+            print_check(&s, found, why);
+        json_decref(found);
+        if (interrupt_seen()) rc = interrupt_check(e);
+    }
+    stack_release(&s);
+    return rc;
+}
+
+static int print_and_free(json_t *o, struct err *e) {
+    char *text = json_dumps(o, JSON_INDENT(2));
+    json_decref(o);
+    if (!text) return err_nomem(e);
+    puts(text);
+    free(text);
+    return 0;
+}
+
+static int check(const char *root, const char *const *names, size_t count, bool json, struct err *e) {
+    json_t *all = json ? json_object() : NULL;
+    bool ready = true;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < count; i++) rc = check_one(root, names[i], all, &ready, e);
+    if (all && !rc)
+        rc = print_and_free(all, e);
+    else
+        json_decref(all);
+    if (!rc && !ready) rc = err_set(e, ERR_DIFFERENT, "a stack is not ready");
+    return rc;
+}
+
+static int list(const char *root, const char *const *names, size_t count, bool json, struct err *e) {
+    json_t *all = json ? json_array() : NULL;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < count; i++) {
+        struct stack s;
+        rc = stack_read(&s, root, names[i], e);
+        if (!rc && json) {
+            json_array_append_new(all,
+                                  json_pack("{s:s,s:s?,s:s?,s:s?,s:s,s:o,s:o,s:o}", "name", s.name, "title",
+                                            s.title, "url", s.url, "made_by", s.made_by, "folder", s.dir,
+                                            "backends", list_json(s.backends), "features",
+                                            list_json(s.features), "variants", list_json(s.variants)));
+        } else if (!rc) {
+            printf("%-12s %s (made by %s):", s.name, s.title ? s.title : "", s.made_by ? s.made_by : "?");
+            for (const char **f = s.features; *f; f++) printf(" %s", *f);
+            printf("\n");
+        }
+        stack_release(&s);
+    }
+    if (all && !rc) return print_and_free(all, e);
+    json_decref(all);
+    return rc;
+}
+
+static int setup(const char *root, const char *name, struct err *e) {
+    struct stack s;
+    struct stack_exit end = {0};
+    const char *const argv[] = {"./setup", NULL};
+    int rc = stack_read(&s, root, name, e);
+    if (!rc) rc = stack_spawn(&s, argv, &s.arena, NULL, &end, e);
+    if (!rc && end.code)
+        rc = err_set(e, ERR_OUTSIDE, "the setup of stack \"%s\" failed (exit code %d)", name, end.code);
+    stack_release(&s);
+    return rc;
+}
+
+static int dispatch(int argc, char **argv, bool json, struct arena *arena, struct err *e) {
+    char root[PATH_MAX];
+    const char **names;
+    size_t count;
+    const char *verb = argc ? argv[0] : "list";
+    if (argc > 2) return err_set(e, ERR_USAGE, "too many operands; see weir stack --help");
+    TRY(cli_stacks(root, e));
+    TRY(stack_names(root, arena, &names, &count, e));
+    if (strcmp(verb, "list") == 0 && argc < 2) return list(root, names, count, json, e);
+    if (strcmp(verb, "check") == 0 && argc < 2) return check(root, names, count, json, e);
+    if (strcmp(verb, "check") == 0) return check(root, (const char *const *)&argv[1], 1, json, e);
+    if (strcmp(verb, "setup") == 0 && argc == 2) return setup(root, argv[1], e);
+    return err_set(e, ERR_USAGE, "say list, check [NAME] or setup NAME; see weir stack --help");
+}
+
+int cmd_stack(int argc, char **argv) {
+    struct err e = {0};
+    struct arena arena;
+    bool json = false;
+    const struct cli_option options[] = {
+        {"json", NULL, "print JSON (list, check)", .flag = &json},
+        {0},
+    };
+    int rc = cli_parse(&usage, options, NULL, &argc, argv, &e);
+    if (rc) return cli_end(rc, &e);
+    arena_init(&arena);
+    rc = dispatch(argc, argv, json, &arena, &e);
+    arena_release(&arena);
+    return cli_end(rc, &e);
+}
