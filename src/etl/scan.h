@@ -1,5 +1,9 @@
 /* The row scanner: CSV bytes in, cleansed records out (pipeline.md 1.2–1.4, 1.6, 2). The one parser of all
- * scans. */
+ * scans.
+ *
+ * `strict: false` (1.7) changes nothing here: this reader's own idea of a malformed record is the strict one.
+ * The delimiter is neither a quote nor CR nor LF. Records may be longer than SCAN_RECORD_MAX: who cuts a file
+ * into chunks refuses them (1.4). */
 #ifndef WEIR_ETL_SCAN_H
 #define WEIR_ETL_SCAN_H
 
@@ -17,9 +21,10 @@ struct scan_layout {
 };
 
 /* Read the header from the first bytes of a file (BOM skipped, blank lines before it too). `whole`: these
- * bytes are the whole file; else ERR_INPUT when they hold no line end. `file` names it in errors: no header,
- * malformed header, a missing column (the message lists the names that are there), a needed column named
- * twice. */
+ * bytes are the whole file; else ERR_INPUT when the header does not end within them. `file` names it in
+ * errors: no header, malformed header, a missing column (the message lists the names that are there), a
+ * needed column named twice. One input column may stand behind several of the pipeline's: each then reads it.
+ */
 int scan_header(const struct pipeline *p, const uint8_t *data, size_t len, bool whole, const char *file,
                 struct scan_layout *out, struct err *e);
 
@@ -35,12 +40,13 @@ struct scan_keep_value {
 struct scan_row {
     enum reason reason; /* anything but REASON_DUPLICATE_EVENT */
     /* After 2.3: unquoted, trimmed, null tokens null (ptr NULL). Of a malformed row all are null. device is
-     * not yet lower-cased and ip_address not yet checked: scan_device and scan_ip do it, so that a caller may
-     * cache. */
+     * not yet lower-cased and ip_address not yet checked: the caller does it, by scan_device (2.6) and
+     * ip_parse (2.7), and may cache. At least 16 bytes after each may be read. */
     struct str field[COLUMN_COUNT];
-    int64_t time_us;                    /* when REASON_NONE */
-    uint32_t offset;                    /* where the record begins in the chunk */
-    uint32_t length;                    /* without its line end: the raw text */
+    int64_t time_us; /* when REASON_NONE */
+    uint32_t offset; /* where the record begins in the chunk */
+    uint32_t length; /* without its line end: the raw text. (A line feed inside a quote that
+                        the file's end leaves open is part of it.) */
     const struct scan_keep_value *keep; /* keep_count values; only in SCAN_FULL and when REASON_NONE */
 };
 
@@ -67,7 +73,7 @@ bool scanner_next(struct scanner *s, struct scan_row *row);
 uint64_t scanner_count_records(const struct pipeline *p, const uint8_t *data, size_t len);
 
 /* `multiline: true`: where a record that begins at data ends (the byte after its LF), or 0 when it does not
- * end within len. With `eof` the end of the data ends it. */
+ * end within len. With `eof` the end of the data ends it. A blank line counts as a record here. */
 size_t scan_multiline_record_end(const struct pipeline *p, const uint8_t *data, size_t len, bool eof);
 
 /* 2.6: ASCII lower case, "unknown" for null. `scratch` has room for in.len bytes; the result may be `in`

@@ -16,10 +16,11 @@ bool timestamp_parse(enum timestamp_form form, struct str text, int64_t *us);
 /* The integer forms on a number; false when out of 1900–2261 UTC. */
 bool timestamp_from_epoch(enum timestamp_form form, int64_t value, int64_t *us);
 
-/* `YYYY-MM-DDTHH:MM:SS.ffffffZ` and a NUL. */
+/* `YYYY-MM-DDTHH:MM:SS.ffffffZ` and a NUL, of a time within the years 0000–9999. */
 void timestamp_print(int64_t us, char out[TIMESTAMP_TEXT]);
 
-/* Days since 1970-01-01, floored (Iceberg's day transform); milliseconds, floored (3.4). */
+/* Days since 1970-01-01, floored (Iceberg's day transform), of a time within ±5 million years;
+ * milliseconds, floored (3.4). */
 int32_t timestamp_day(int64_t us);
 int64_t timestamp_ms(int64_t us);
 

@@ -1,0 +1,84 @@
+#include "format/ip.h"
+
+#include <arpa/inet.h>
+
+/* Dotted decimal that ends at `end`. */
+static bool parse_v4(const char *p, const char *end, uint8_t out[4]) {
+    for (int i = 0; i < 4; i++) {
+        if (i && (p == end || *p++ != '.')) return false;
+        if (p == end) return false;
+        unsigned v = (unsigned char)(*p - '0');
+        if (v > 9) return false;
+        bool zero = v == 0;
+        for (p++; p < end; p++) {
+            unsigned d = (unsigned char)(*p - '0');
+            if (d > 9) break;
+            v = v * 10 + d;
+            if (zero || v > 255) return false; /* a leading zero; too large */
+        }
+        out[i] = (uint8_t)v;
+    }
+    return p == end;
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 4291, section 2.2: groups of 1–4 hexadecimal digits, "::" once for at least one group of zeros, the
+ * last two groups perhaps in dotted decimal. */
+static bool parse_v6(const char *p, const char *end, uint8_t out[16]) {
+    uint8_t bytes[16];
+    int used = 0, gap = -1; /* bytes so far; how many stood before "::" */
+    if (end - p >= 2 && p[0] == ':' && p[1] == ':') {
+        gap = 0;
+        p += 2;
+    }
+    while (p < end) {
+        const char *group = p;
+        unsigned v = 0;
+        int d;
+        while (p < end && p - group < 4 && (d = hex_value(*p)) >= 0) {
+            v = v << 4 | (unsigned)d;
+            p++;
+        }
+        if (p == group) return false;
+        if (p < end && *p == '.') {
+            if (used > 12 || !parse_v4(group, end, bytes + used)) return false;
+            used += 4;
+            p = end;
+            break;
+        }
+        if (used > 14) return false;
+        bytes[used++] = (uint8_t)(v >> 8);
+        bytes[used++] = (uint8_t)v;
+        if (p == end) break;
+        if (*p++ != ':' || p == end) return false;
+        if (*p == ':') {
+            if (gap >= 0) return false;
+            gap = used;
+            p++;
+        }
+    }
+    if (gap < 0 ? used != 16 : used == 16) return false;
+    if (gap < 0) gap = used;
+    memset(out, 0, 16);
+    memcpy(out, bytes, (size_t)gap);
+    memcpy(out + 16 - (used - gap), bytes + gap, (size_t)(used - gap));
+    return true;
+}
+
+bool ip_parse(struct str text, struct ip_addr *out) {
+    const char *p = text.ptr, *end = p + text.len;
+    if (text.len < 2 || text.len > 45) return false; /* "::"; six full groups and 255.255.255.255 */
+    struct ip_addr a = {.v6 = memchr(p, ':', text.len < 5 ? text.len : 5) != NULL};
+    if (!(a.v6 ? parse_v6(p, end, a.bytes) : parse_v4(p, end, a.bytes))) return false;
+    *out = a;
+    return true;
+}
+
+void ip_print(const struct ip_addr *a, char out[46]) {
+    if (!inet_ntop(a->v6 ? AF_INET6 : AF_INET, a->bytes, out, 46)) out[0] = 0;
+}
