@@ -1,0 +1,125 @@
+#include "etl/spill.h"
+
+#include "base/files.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int spill_init(struct spill *s, uint32_t record_bytes, uint32_t page_bytes, uint32_t partition_count,
+               uint64_t memory_limit, const char *tmp_dir, struct err *e) {
+    *s = (struct spill){.record_bytes = record_bytes,
+                        .page_records = page_bytes / record_bytes,
+                        .partition_count = partition_count,
+                        .memory_limit = memory_limit,
+                        .tmp_dir = tmp_dir,
+                        .fd = -1};
+    pthread_mutex_init(&s->lock, NULL);
+    s->partitions = calloc(partition_count, sizeof *s->partitions);
+    return s->partitions ? 0 : err_nomem(e);
+}
+
+void spill_release(struct spill *s) {
+    if (!s->partitions) return;
+    for (uint32_t i = 0; i < s->partition_count; i++) spill_drop(s, i);
+    free(s->partitions);
+    s->partitions = NULL;
+    if (s->fd >= 0) close(s->fd);
+    s->fd = -1;
+    pthread_mutex_destroy(&s->lock);
+}
+
+int spill_writer_init(struct spill_writer *w, struct spill *s, struct err *e) {
+    w->spill = s;
+    w->open = calloc(s->partition_count, sizeof *w->open);
+    w->filled = calloc(s->partition_count, sizeof *w->filled);
+    return w->open && w->filled ? 0 : err_nomem(e);
+}
+
+/* Reserve a place for one page: keep it (*offset = UINT64_MAX) or an offset in the file. Called under the
+ * lock. */
+static int place(struct spill *s, uint64_t bytes, uint64_t *offset, struct err *e) {
+    if (s->memory_used + bytes <= s->memory_limit) {
+        s->memory_used += bytes;
+        *offset = UINT64_MAX;
+        return 0;
+    }
+    if (s->fd < 0) TRY(file_temp(s->tmp_dir, &s->fd, e));
+    *offset = s->file_bytes;
+    s->file_bytes += bytes;
+    return 0;
+}
+
+static int add_page(struct spill_partition *p, struct spill_page page, struct err *e) {
+    if (p->page_count == p->page_cap) {
+        uint32_t cap = p->page_cap ? p->page_cap * 2 : 16;
+        struct spill_page *pages = realloc(p->pages, cap * sizeof *pages);
+        if (!pages) return err_nomem(e);
+        p->pages = pages;
+        p->page_cap = cap;
+    }
+    p->pages[p->page_count++] = page;
+    p->records += page.records;
+    return 0;
+}
+
+/* Hand over a page; its memory is kept by the store (returns with *data NULL) or free for the next page. */
+static int hand_over(struct spill *s, uint32_t partition, uint8_t **data, uint32_t records, struct err *e) {
+    uint64_t page_bytes = (uint64_t)s->page_records * s->record_bytes, offset = 0;
+    pthread_mutex_lock(&s->lock);
+    int rc = place(s, page_bytes, &offset, e);
+    if (!rc)
+        rc = add_page(&s->partitions[partition],
+                      (struct spill_page){offset == UINT64_MAX ? *data : NULL, offset, records}, e);
+    int fd = s->fd;
+    pthread_mutex_unlock(&s->lock);
+    if (rc) return rc;
+    if (offset == UINT64_MAX)
+        *data = NULL;
+    else
+        TRY(file_pwrite(fd, *data, (uint64_t)records * s->record_bytes, offset, s->tmp_dir, e));
+    return 0;
+}
+
+int spill_writer_turn(struct spill_writer *w, uint32_t partition, struct err *e) {
+    struct spill *s = w->spill;
+    if (w->open[partition]) TRY(hand_over(s, partition, &w->open[partition], w->filled[partition], e));
+    w->filled[partition] = 0;
+    if (!w->open[partition]) w->open[partition] = malloc((size_t)s->page_records * s->record_bytes);
+    return w->open[partition] ? 0 : err_nomem(e);
+}
+
+int spill_writer_end(struct spill_writer *w, struct err *e) {
+    for (uint32_t i = 0; i < w->spill->partition_count; i++)
+        if (w->open[i] && w->filled[i]) TRY(hand_over(w->spill, i, &w->open[i], w->filled[i], e));
+    return 0;
+}
+
+void spill_writer_release(struct spill_writer *w) {
+    for (uint32_t i = 0; w->open && i < w->spill->partition_count; i++) free(w->open[i]);
+    free(w->open);
+    free(w->filled);
+    w->open = NULL;
+    w->filled = NULL;
+}
+
+int spill_read(const struct spill *s, uint32_t partition, uint32_t page, void *out, struct err *e) {
+    const struct spill_page *p = &s->partitions[partition].pages[page];
+    size_t bytes = (size_t)p->records * s->record_bytes;
+    if (!p->data) return file_pread(s->fd, out, bytes, p->offset, s->tmp_dir, e);
+    memcpy(out, p->data, bytes);
+    return 0;
+}
+
+void spill_drop(struct spill *s, uint32_t partition) {
+    struct spill_partition *p = &s->partitions[partition];
+    uint64_t page_bytes = (uint64_t)s->page_records * s->record_bytes;
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < p->page_count; i++) {
+        if (p->pages[i].data) s->memory_used -= page_bytes;
+        free(p->pages[i].data);
+    }
+    pthread_mutex_unlock(&s->lock);
+    free(p->pages);
+    *p = (struct spill_partition){0};
+}
