@@ -1,0 +1,43 @@
+/* Interning: distinct strings (or pairs of numbers) numbered from 0 in order of first appearance; a row
+ * group's dictionaries. */
+#ifndef WEIR_ETL_INTERN_H
+#define WEIR_ETL_INTERN_H
+
+#include "base/buf.h"
+
+struct intern_entry {
+    uint64_t offset; /* in bytes; for pairs: the first number */
+    uint64_t extra;  /* for pairs: the second number */
+    uint32_t len, hash;
+};
+
+/* Owns copies of the strings. */
+struct intern {
+    uint32_t *slots;     /* entry + 1; 0: free */
+    uint32_t slot_count; /* a power of 2 */
+    struct intern_entry *entries;
+    uint32_t count, cap;
+    struct buf bytes;
+};
+
+void intern_init(struct intern *t);
+void intern_release(struct intern *t);
+
+/* Forget all entries, keep the memory. */
+void intern_clear(struct intern *t);
+
+/* The number of a string that is not null; UINT32_MAX with *e filled when out of memory. */
+uint32_t intern_str(struct intern *t, struct str s, struct err *e);
+
+/* The number of a pair. */
+uint32_t intern_pair(struct intern *t, uint64_t a, uint64_t b, struct err *e);
+
+/* The string of a number; valid until the next intern_str. */
+static inline struct str intern_get(const struct intern *t, uint32_t i) {
+    return (struct str){(const char *)t->bytes.data + t->entries[i].offset, t->entries[i].len};
+}
+
+/* Bytes of memory held. */
+uint64_t intern_memory(const struct intern *t);
+
+#endif
