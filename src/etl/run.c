@@ -1,0 +1,299 @@
+#include "etl/run.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "edge/cgroup.h"
+#include "etl/load.h"
+#include "etl/sessionize.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* How the budget of anonymous memory is spent; figures for the default on two threads. */
+struct budget {
+    unsigned threads;
+    uint64_t bytes;   /* 512 MB; time-ordered input needs less than half of it */
+    uint64_t keys;    /* 64 MB of keys before they spill */
+    uint64_t sort;    /* 32 MB a thread */
+    uint64_t results; /* 153 MB: 19 million rows before they spill */
+    uint64_t group;   /* 20 MB of rows make a row group */
+};
+
+enum {
+    MB = 1000000,
+    GROUP_MAX = 20 * MB,
+    GROUP_MIN = MB / 2,
+    DEFAULT_BYTES = 512 * MB,
+    THREAD_BYTES = 128 * MB
+};
+
+static struct budget plan_budget(const struct run_options *o) {
+    struct budget b = {.threads = o->threads ? o->threads : cgroup_cpus(), .bytes = o->memory_bytes};
+    if (!b.bytes) {
+        uint64_t allowed = cgroup_memory_bytes() / 2;
+        b.bytes = (uint64_t)b.threads * THREAD_BYTES;
+        if (b.bytes < DEFAULT_BYTES) b.bytes = DEFAULT_BYTES;
+        if (b.bytes > allowed) b.bytes = allowed;
+    }
+    b.keys = b.bytes / 8;
+    b.sort = b.bytes / 8 / b.threads;
+    b.results = b.bytes / 10 * 3;
+    b.group = b.bytes / 12 / b.threads;
+    if (b.group > GROUP_MAX) b.group = GROUP_MAX;
+    if (b.group < GROUP_MIN) b.group = GROUP_MIN;
+    return b;
+}
+
+/* One output table of the run. */
+struct output {
+    struct iceberg_writer *writer;
+    struct iceberg_column columns[EV_MAX];
+    uint32_t column_count;
+    struct parquet_column parquet[EV_MAX];
+    struct data_files files;
+    bool skip, committed, keep_files;
+};
+
+struct run {
+    const struct run_options *o;
+    struct budget budget;
+    const char *tmp_dir;
+    char prefix[37];
+    struct ingest in;
+    struct mmdb *mmdb;
+    struct lake *lake;
+    struct output events, rejects;
+    struct keys keys;
+    struct results results;
+    struct sessionize_counts sessions;
+    struct load_counts counts;
+    struct arena *meta; /* one a thread */
+    struct progress progress;
+    struct run_result *out;
+};
+
+static int open_output(struct run *r, struct output *t, const char *name, int partition_column,
+                       struct err *e) {
+    const struct pipeline *p = r->o->pipeline;
+    TRY(iceberg_writer_open(r->lake, p->namespace_name, name, t->columns, t->column_count, partition_column,
+                            &t->writer, e));
+    for (uint32_t i = 0; i < t->column_count; i++)
+        t->parquet[i] = (struct parquet_column){t->columns[i].name, iceberg_writer_field_id(t->writer, i),
+                                                t->columns[i].type, !t->columns[i].required};
+    t->skip = iceberg_writer_has_run(t->writer, r->o->run_id);
+    bool by_day = partition_column >= 0 && iceberg_writer_partitioned(t->writer);
+    data_files_init(&t->files, t->parquet, t->column_count, iceberg_writer_data_dir(t->writer),
+                    by_day ? t->columns[partition_column].name : NULL, r->prefix);
+    return 0;
+}
+
+static int open_all(struct run *r, struct err *e) {
+    const struct run_options *o = r->o;
+    TRY(ingest_open(&r->in, o->pipeline, o->inputs, o->input_count, r->tmp_dir, o->progress, e));
+    r->out->input_bytes = r->in.bytes;
+    TRY(mmdb_open(o->mmdb_path, &r->mmdb, e));
+    TRY(random_uuid(r->prefix, e));
+    TRY(lake_open(&o->lake, true, &r->lake, e));
+    r->events.column_count = tables_events(o->pipeline, r->events.columns);
+    tables_rejects(r->rejects.columns);
+    r->rejects.column_count = RJ_COLUMNS;
+    TRY(open_output(r, &r->rejects, o->pipeline->rejects, -1, e));
+    return open_output(r, &r->events, o->pipeline->events, EV_EVENT_TIME, e);
+}
+
+static int transform(struct run *r, struct err *e) {
+    const struct run_options *o = r->o;
+    const struct budget *b = &r->budget;
+    progress_start(&r->progress, o->progress, "scan", r->in.bytes);
+    TRY(keys_scan(&r->keys, &r->in, b->threads, b->keys, r->tmp_dir, &r->progress, e));
+    TRY(results_init(&r->results, r->keys.rows, b->results, r->tmp_dir, e));
+    progress_start(&r->progress, o->progress, "sessions", r->keys.kept * sizeof(struct key));
+    TRY(sessionize(&r->keys, &r->in, &r->results, b->threads, b->sort, r->tmp_dir, &r->progress, &r->sessions,
+                   e));
+    uint64_t held = r->results.memory ? r->keys.rows * sizeof(uint64_t) : 0;
+    progress_start(&r->progress, o->progress, "write", r->in.bytes);
+    struct load_options l = {.in = &r->in,
+                             .keys = &r->keys,
+                             .results = &r->results,
+                             .mmdb = r->mmdb,
+                             .events = r->events.skip ? NULL : &r->events.files,
+                             .rejects = r->rejects.skip ? NULL : &r->rejects.files,
+                             .threads = b->threads,
+                             .group_bytes = b->group,
+                             .pool_bytes = (b->bytes - held) / 3 / b->threads,
+                             .meta = r->meta,
+                             .progress = &r->progress};
+    TRY(load(&l, &r->counts, e));
+    return ingest_check_unchanged(&r->in, e);
+}
+
+/* 5.1: three independent counts must agree: lines counted by structure, rows in the files written, rows
+ * classified. */
+static int check_ledger(struct run *r, struct err *e) {
+    struct run_result *out = r->out;
+    out->rows_in = r->keys.counted;
+    out->rows_out = r->events.skip ? r->counts.kept : r->events.files.rows;
+    uint64_t rejected = 0;
+    for (int i = 0; i < REASON_COUNT; i++) rejected += out->rejected[i] = r->counts.rejected[i];
+    memcpy(out->nulled, r->counts.nulled, sizeof out->nulled);
+    out->sessions = r->sessions.sessions;
+    out->users = r->sessions.users;
+    bool files = r->rejects.skip || r->rejects.files.rows == rejected;
+    if (out->rows_in == out->rows_out + rejected && files && r->sessions.kept == out->rows_out &&
+        r->sessions.duplicates == out->rejected[REASON_DUPLICATE_EVENT])
+        return 0;
+    return err_set(e, ERR_OUTSIDE,
+                   "the ledger does not balance: %llu rows in, %llu out, %llu rejected (%llu written, %llu "
+                   "sessionized); "
+                   "nothing was committed. This is a defect of weir: please report it",
+                   (unsigned long long)out->rows_in, (unsigned long long)out->rows_out,
+                   (unsigned long long)rejected, (unsigned long long)r->rejects.files.rows,
+                   (unsigned long long)r->sessions.kept);
+}
+
+/* The summary entries of 5.2. */
+struct summary {
+    struct arena arena;
+    struct iceberg_property *properties;
+    uint32_t count;
+};
+
+static int add_property(struct summary *s, const char *key, const char *value, struct err *e) {
+    if (!key || !value) return err_nomem(e);
+    s->properties[s->count++] = (struct iceberg_property){key, value};
+    return 0;
+}
+
+static int add_count(struct summary *s, const char *prefix, const char *name, uint64_t n, struct err *e) {
+    return add_property(s, arena_printf(&s->arena, "%s%s", prefix, name),
+                        arena_printf(&s->arena, "%llu", (unsigned long long)n), e);
+}
+
+static int fill_summary(const struct run *r, struct summary *s, struct err *e) {
+    const struct pipeline *p = r->o->pipeline;
+    const struct run_result *out = r->out;
+    s->properties = arena_alloc(&s->arena, (REASON_COUNT + p->keep_count + 8) * sizeof *s->properties);
+    if (!s->properties) return err_nomem(e);
+    TRY(add_property(s, "weir.run-id", r->o->run_id, e));
+    TRY(add_property(s, "weir.stack", r->o->stack_name, e));
+    TRY(add_count(s, "weir.rows-in", "", out->rows_in, e));
+    TRY(add_count(s, "weir.rows-out", "", out->rows_out, e));
+    for (int i = 1; i < REASON_COUNT; i++)
+        TRY(add_count(s, "weir.rejected.", reason_names[i], out->rejected[i], e));
+    for (unsigned i = 0; i < p->keep_count; i++)
+        TRY(add_count(s, "weir.nulled.", p->keep[i].name, out->nulled[i], e));
+    TRY(add_property(s, "weir.events-table", arena_printf(&s->arena, "%s.%s", p->namespace_name, p->events),
+                     e));
+    return add_property(s, "weir.rejects-table",
+                        arena_printf(&s->arena, "%s.%s", p->namespace_name, p->rejects), e);
+}
+
+static int commit_table(struct run *r, struct output *t, const struct summary *s,
+                        struct run_table_result *out, struct err *e) {
+    struct iceberg_commit c = {r->o->mode,     r->o->run_id,  t->files.finished,
+                               t->files.count, s->properties, s->count};
+    struct iceberg_result result = {0};
+    int rc = iceberg_commit(t->writer, &c, &result, e);
+    t->committed = !rc && !result.skipped;
+    if (rc) return rc;
+    out->skipped = result.skipped;
+    out->snapshot_id = result.snapshot_id;
+    if (result.metadata_location)
+        snprintf(out->metadata_location, sizeof out->metadata_location, "%s", result.metadata_location);
+    return 0;
+}
+
+static int commit(struct run *r, struct err *e) {
+    struct summary s = {0};
+    unsigned threads = r->budget.threads;
+    TRY(data_files_finish(&r->events.files, threads, e));
+    TRY(data_files_finish(&r->rejects.files, threads, e));
+    r->out->output_bytes = r->events.files.bytes + r->rejects.files.bytes;
+    r->out->output_files = r->events.files.count + r->rejects.files.count;
+    TRY(interrupt_check(e));
+    int rc = fill_summary(r, &s, e);
+    /* 4.5: rejects first; the run has happened when events has its snapshot. */
+    if (!rc) rc = commit_table(r, &r->rejects, &s, &r->out->rejects, e);
+    if (!rc) rc = commit_table(r, &r->events, &s, &r->out->events, e);
+    arena_release(&s.arena);
+    return rc;
+}
+
+/* Both tables hold this run already: its ledger is read back from the summary. */
+static int repeat(struct run *r, struct err *e) {
+    struct run_result *out = r->out;
+    const struct pipeline *p = r->o->pipeline;
+    char key[512];
+    const struct {
+        const char *key;
+        uint64_t *value;
+    } plain[] = {{"weir.rows-in", &out->rows_in}, {"weir.rows-out", &out->rows_out}};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        const char *v = iceberg_writer_run_property(r->events.writer, r->o->run_id, plain[i].key);
+        if (v) *plain[i].value = strtoull(v, NULL, 10);
+    }
+    for (int i = 1; i < REASON_COUNT; i++) {
+        snprintf(key, sizeof key, "weir.rejected.%s", reason_names[i]);
+        const char *v = iceberg_writer_run_property(r->events.writer, r->o->run_id, key);
+        if (v) out->rejected[i] = strtoull(v, NULL, 10);
+    }
+    for (unsigned i = 0; i < p->keep_count; i++) {
+        snprintf(key, sizeof key, "weir.nulled.%s", p->keep[i].name);
+        const char *v = iceberg_writer_run_property(r->events.writer, r->o->run_id, key);
+        if (v) out->nulled[i] = strtoull(v, NULL, 10);
+    }
+    return commit(r, e); /* both are skipped, and say where they are */
+}
+
+static void release(struct run *r, bool failed) {
+    struct output *outputs[] = {&r->rejects, &r->events};
+    for (int i = 0; i < 2; i++) {
+        struct output *t = outputs[i];
+        if (t->writer && !t->committed && (failed || t->skip) && !t->keep_files)
+            data_files_discard(&t->files);
+        data_files_release(&t->files);
+        iceberg_writer_free(t->writer);
+    }
+    for (unsigned i = 0; r->meta && i < r->budget.threads; i++) arena_release(&r->meta[i]);
+    free(r->meta);
+    results_release(&r->results);
+    keys_release(&r->keys);
+    ingest_release(&r->in);
+    mmdb_free(r->mmdb);
+    lake_close(r->lake);
+}
+
+static int run(struct run *r, struct err *e) {
+    r->meta = calloc(r->budget.threads, sizeof *r->meta);
+    if (!r->meta) return err_nomem(e);
+    TRY(open_all(r, e));
+    if (r->events.skip && r->rejects.skip) return repeat(r, e);
+    int rc = transform(r, e);
+    progress_end(&r->progress);
+    TRY(rc);
+    TRY(check_ledger(r, e));
+    return commit(r, e);
+}
+
+int run_pipeline(const struct run_options *o, struct run_result *out, struct err *e) {
+    int64_t start_ns = clock_mono_ns();
+    memset(out, 0, sizeof *out);
+    struct run *r = calloc(1, sizeof *r);
+    if (!r) return err_nomem(e);
+    r->o = o;
+    r->out = out;
+    r->budget = plan_budget(o);
+    out->threads = r->budget.threads;
+    out->memory_bytes = r->budget.bytes;
+    const char *tmp = getenv("TMPDIR");
+    r->tmp_dir = o->tmp_dir ? o->tmp_dir : tmp && *tmp ? tmp : "/tmp";
+    if (o->on_event) o->on_event(o->event_ctx, "ready");
+    int rc = run(r, e);
+    if (!rc && o->on_event) o->on_event(o->event_ctx, "committed");
+    release(r, rc != 0);
+    free(r);
+    out->seconds = (double)(clock_mono_ns() - start_ns) / 1e9;
+    out->peak_memory_bytes = cgroup_peak_memory_bytes();
+    return rc;
+}
