@@ -5,6 +5,7 @@
 #include "edge/cgroup.h"
 #include "etl/load.h"
 #include "etl/sessionize.h"
+#include "etl/tables.h"
 
 #include <limits.h>
 #include <stdio.h>
