@@ -25,6 +25,11 @@ void arena_release(struct arena *a) {
 }
 
 void arena_clear(struct arena *a) {
+    if (a->first && a->first->next) { /* next time one block holds it all */
+        size_t bytes = a->bytes;
+        arena_release(a);
+        a->first_block = bytes;
+    }
     a->current = a->first;
     a->used = 0;
 }
@@ -32,13 +37,10 @@ void arena_clear(struct arena *a) {
 void *arena_alloc(struct arena *a, size_t size) {
     if (size > SIZE_MAX / 2) return NULL;
     size = size ? (size + 15) & ~(size_t)15 : 16;
-    while (a->current && size > a->current->cap - a->used && a->current->next) {
-        a->current = a->current->next; /* a block kept by arena_clear */
-        a->used = 0;
-    }
     if (!a->current || size > a->current->cap - a->used) {
         size_t cap = a->current ? a->current->cap * 2 : FIRST_BLOCK;
         if (cap > LARGEST_STEP) cap = LARGEST_STEP;
+        if (!a->current && a->first_block > cap) cap = a->first_block;
         if (cap < size) cap = size;
         struct arena_block *b = malloc(sizeof *b + cap);
         if (!b) return NULL;

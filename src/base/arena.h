@@ -9,15 +9,16 @@ struct arena_block;
 
 struct arena {
     struct arena_block *first, *current;
-    size_t used;  /* within the current block */
-    size_t bytes; /* reserved from malloc in all */
+    size_t used;        /* within the current block */
+    size_t bytes;       /* reserved from malloc in all */
+    size_t first_block; /* bytes to reserve first: what was in use before the last clear */
 };
 
 /* An empty arena; allocates nothing. */
 void arena_init(struct arena *a);
 void arena_release(struct arena *a);
 
-/* Forget all allocations, keep the memory. */
+/* Forget all allocations; the next ones get as much memory again in one block. */
 void arena_clear(struct arena *a);
 
 /* `size` bytes aligned to 16, uninitialised; NULL when out of memory. `size` 0 gives a valid pointer. */

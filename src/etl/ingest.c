@@ -82,6 +82,13 @@ static int record_too_long(const struct ingest_file *f, uint64_t at, struct err 
                    f->path, (unsigned long long)at);
 }
 
+/* Is a record, given with its line end, longer than the limit without it? */
+static bool too_long(const uint8_t *record, size_t n) {
+    if (n && record[n - 1] == '\n') n--;
+    if (n && record[n - 1] == '\r') n--;
+    return n > SCAN_RECORD_MAX;
+}
+
 /* Line ends may stand in quotes: only reading from the start tells where records end. */
 static int cut_multiline(struct ingest *in, uint32_t index, struct ingest_buffer *b, struct err *e) {
     const struct ingest_file *f = &in->files[index];
@@ -93,7 +100,7 @@ static int cut_multiline(struct ingest *in, uint32_t index, struct ingest_buffer
         TRY(ingest_read_span(in, index, at, len, b, e));
         while (done < len) {
             size_t n = scan_multiline_record_end(in->pipeline, b->data + done, len - done, eof);
-            if (n > SCAN_RECORD_MAX + 2) return record_too_long(f, at + done, e);
+            if (too_long(b->data + done, n)) return record_too_long(f, at + done, e);
             if (!n) break;
             done += n;
             if (at + done - chunk >= INGEST_CHUNK) {
@@ -197,7 +204,7 @@ int ingest_read(const struct ingest *in, uint32_t chunk, struct ingest_buffer *b
     size_t stop = lf ? (size_t)(lf - b->data) + 1 : have;
     const uint8_t *before = stop > (size_t)SCAN_RECORD_MAX ? memrchr(b->data, '\n', stop - 1) : NULL;
     size_t record = before && (size_t)(before - b->data) + 1 > start ? (size_t)(before - b->data) + 1 : start;
-    if (stop - record > (size_t)SCAN_RECORD_MAX + 2) return record_too_long(f, from + record, e);
+    if (too_long(b->data + record, stop - record)) return record_too_long(f, from + record, e);
     *data = b->data + start;
     *len = stop - start;
     *first = from + start;

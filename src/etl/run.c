@@ -15,15 +15,15 @@
 struct budget {
     unsigned threads;
     uint64_t bytes;   /* 512 MB; time-ordered input needs less than half of it */
-    uint64_t keys;    /* 64 MB of keys before they spill */
+    uint64_t keys;    /* 128 MB of keys before they spill */
     uint64_t sort;    /* 32 MB a thread */
     uint64_t results; /* 153 MB: 19 million rows before they spill */
-    uint64_t group;   /* 20 MB of rows make a row group */
+    uint64_t group;   /* 8 MB of rows make a row group */
 };
 
 enum {
     MB = 1000000,
-    GROUP_MAX = 20 * MB,
+    GROUP_MAX = 8 * MB,
     GROUP_MIN = MB / 2,
     DEFAULT_BYTES = 512 * MB,
     THREAD_BYTES = 128 * MB
@@ -37,7 +37,7 @@ static struct budget plan_budget(const struct run_options *o) {
         if (b.bytes < DEFAULT_BYTES) b.bytes = DEFAULT_BYTES;
         if (b.bytes > allowed) b.bytes = allowed;
     }
-    b.keys = b.bytes / 8;
+    b.keys = b.bytes / 4;
     b.sort = b.bytes / 8 / b.threads;
     b.results = b.bytes / 10 * 3;
     b.group = b.bytes / 12 / b.threads;

@@ -4,7 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+/* Pages stand this far apart: whole pages of the machine, so that each can be given back. */
+static uint64_t page_stride(const struct spill *s) {
+    return ((uint64_t)s->page_records * s->record_bytes + 4095) & ~(uint64_t)4095;
+}
 
 int spill_init(struct spill *s, uint32_t record_bytes, uint32_t page_bytes, uint32_t partition_count,
                uint64_t memory_limit, const char *tmp_dir, struct err *e) {
@@ -16,7 +22,12 @@ int spill_init(struct spill *s, uint32_t record_bytes, uint32_t page_bytes, uint
                         .fd = -1};
     pthread_mutex_init(&s->lock, NULL);
     s->partitions = calloc(partition_count, sizeof *s->partitions);
-    return s->partitions ? 0 : err_nomem(e);
+    if (!s->partitions) return err_nomem(e);
+    if (memory_limit < page_stride(s)) return 0;
+    s->region =
+        mmap(NULL, memory_limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (s->region == MAP_FAILED) s->region = NULL; /* then all pages go to the file */
+    return 0;
 }
 
 void spill_release(struct spill *s) {
@@ -24,6 +35,8 @@ void spill_release(struct spill *s) {
     for (uint32_t i = 0; i < s->partition_count; i++) spill_drop(s, i);
     free(s->partitions);
     s->partitions = NULL;
+    if (s->region) munmap(s->region, s->memory_limit);
+    s->region = NULL;
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
     pthread_mutex_destroy(&s->lock);
@@ -36,17 +49,17 @@ int spill_writer_init(struct spill_writer *w, struct spill *s, struct err *e) {
     return w->open && w->filled ? 0 : err_nomem(e);
 }
 
-/* Reserve a place for one page: keep it (*offset = UINT64_MAX) or an offset in the file. Called under the
- * lock. */
-static int place(struct spill *s, uint64_t bytes, uint64_t *offset, struct err *e) {
-    if (s->memory_used + bytes <= s->memory_limit) {
-        s->memory_used += bytes;
-        *offset = UINT64_MAX;
+/* Reserve a place for one page, in memory or in the file. Called under the lock. */
+static int place(struct spill *s, uint32_t records, struct spill_page *page, struct err *e) {
+    *page = (struct spill_page){.records = records};
+    if (s->region && s->memory_used + page_stride(s) <= s->memory_limit) {
+        page->data = s->region + s->memory_used;
+        s->memory_used += page_stride(s);
         return 0;
     }
     if (s->fd < 0) TRY(file_temp(s->tmp_dir, &s->fd, e));
-    *offset = s->file_bytes;
-    s->file_bytes += bytes;
+    page->offset = s->file_bytes;
+    s->file_bytes += page_stride(s);
     return 0;
 }
 
@@ -63,27 +76,24 @@ static int add_page(struct spill_partition *p, struct spill_page page, struct er
     return 0;
 }
 
-/* Hand over a page; its memory is kept by the store (returns with *data NULL) or free for the next page. */
-static int hand_over(struct spill *s, uint32_t partition, uint8_t **data, uint32_t records, struct err *e) {
-    uint64_t page_bytes = (uint64_t)s->page_records * s->record_bytes, offset = 0;
+static int hand_over(struct spill *s, uint32_t partition, const uint8_t *data, uint32_t records,
+                     struct err *e) {
+    struct spill_page page;
     pthread_mutex_lock(&s->lock);
-    int rc = place(s, page_bytes, &offset, e);
-    if (!rc)
-        rc = add_page(&s->partitions[partition],
-                      (struct spill_page){offset == UINT64_MAX ? *data : NULL, offset, records}, e);
+    int rc = place(s, records, &page, e);
+    if (!rc) rc = add_page(&s->partitions[partition], page, e);
     int fd = s->fd;
     pthread_mutex_unlock(&s->lock);
     if (rc) return rc;
-    if (offset == UINT64_MAX)
-        *data = NULL;
-    else
-        TRY(file_pwrite(fd, *data, (uint64_t)records * s->record_bytes, offset, s->tmp_dir, e));
+    size_t bytes = (size_t)records * s->record_bytes;
+    if (!page.data) return file_pwrite(fd, data, bytes, page.offset, s->tmp_dir, e);
+    memcpy(page.data, data, bytes);
     return 0;
 }
 
 int spill_writer_turn(struct spill_writer *w, uint32_t partition, struct err *e) {
     struct spill *s = w->spill;
-    if (w->open[partition]) TRY(hand_over(s, partition, &w->open[partition], w->filled[partition], e));
+    if (w->open[partition]) TRY(hand_over(s, partition, w->open[partition], w->filled[partition], e));
     w->filled[partition] = 0;
     if (!w->open[partition]) w->open[partition] = malloc((size_t)s->page_records * s->record_bytes);
     return w->open[partition] ? 0 : err_nomem(e);
@@ -91,7 +101,10 @@ int spill_writer_turn(struct spill_writer *w, uint32_t partition, struct err *e)
 
 int spill_writer_end(struct spill_writer *w, struct err *e) {
     for (uint32_t i = 0; i < w->spill->partition_count; i++)
-        if (w->open[i] && w->filled[i]) TRY(hand_over(w->spill, i, &w->open[i], w->filled[i], e));
+        if (w->open[i] && w->filled[i]) {
+            TRY(hand_over(w->spill, i, w->open[i], w->filled[i], e));
+            w->filled[i] = 0;
+        }
     return 0;
 }
 
@@ -113,13 +126,8 @@ int spill_read(const struct spill *s, uint32_t partition, uint32_t page, void *o
 
 void spill_drop(struct spill *s, uint32_t partition) {
     struct spill_partition *p = &s->partitions[partition];
-    uint64_t page_bytes = (uint64_t)s->page_records * s->record_bytes;
-    pthread_mutex_lock(&s->lock);
-    for (uint32_t i = 0; i < p->page_count; i++) {
-        if (p->pages[i].data) s->memory_used -= page_bytes;
-        free(p->pages[i].data);
-    }
-    pthread_mutex_unlock(&s->lock);
+    for (uint32_t i = 0; i < p->page_count; i++)
+        if (p->pages[i].data) madvise(p->pages[i].data, page_stride(s), MADV_DONTNEED);
     free(p->pages);
     *p = (struct spill_partition){0};
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct spill_page {
-    uint8_t *data;   /* NULL: in the file */
+    uint8_t *data;   /* in the region; NULL: in the file */
     uint64_t offset; /* in the file */
     uint32_t records;
 };
@@ -27,6 +27,7 @@ struct spill_partition {
 struct spill {
     uint32_t record_bytes, page_records, partition_count;
     uint64_t memory_limit, memory_used; /* of handed-over pages */
+    uint8_t *region; /* memory_limit bytes of address space; pages are given back one by one */
     uint64_t file_bytes;
     const char *tmp_dir;
     int fd; /* −1 until the first page goes to the file */
