@@ -13,6 +13,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *about;
 } commands[] = {
+    {"run", cmd_run, "run the pipeline: files in, Iceberg tables out"},
     {"stack", cmd_stack, "list the stacks that can run it, check and set them up"},
     {NULL, NULL, NULL},
 };
