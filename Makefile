@@ -4,6 +4,7 @@ CC ?= cc
 BUILD ?= build
 PREFIX ?= /usr/local
 VERSION := 0.1.0
+.DEFAULT_GOAL := all
 
 FLOORS := base format edge etl bench cli
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -27,8 +28,12 @@ BELOW_etl    := etl edge format base
 BELOW_bench  := bench edge format base
 BELOW_cli    := cli bench etl edge format base
 
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1:/p' $(MAKEFILE_LIST) | awk -F: '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
 .PHONY: all
-all: $(BUILD)/weir
+all: $(BUILD)/weir ## build build/weir
 
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -50,6 +55,42 @@ $(BUILD)/weir: $(BUILD)/obj/cli/main.o $(foreach f,$(BELOW_cli),$(call floor_lib
 
 -include $(OBJS:.o=.d) $(TEST_BINS:=.d)
 
-.PHONY: units
+.PHONY: units unit-binaries print-cflags print-units
+unit-binaries: $(TEST_BINS)
 units: $(TEST_BINS) ## build and run the unit tests of this build
 	@set -e; for t in $(TEST_BINS); do $$t; done
+print-cflags: ; $(info $(CFLAGS_ALL))
+	@:
+print-units: ; $(info $(TEST_BINS))
+	@:
+
+.PHONY: install-deps install run check format test test-fast test-full mutants clean
+install-deps: ## install what is missing on Debian or Ubuntu (scripts/setup)
+	@scripts/setup
+
+run: ## set up, build, make data, run the pipeline, show what came out
+	@scripts/setup
+	@$(MAKE) -s all
+	@scripts/demo
+
+test: ## all tests: fast tier, then full tier
+	@scripts/setup --dev
+	@tests/run_all fast full
+test-fast: ## units and command line under sanitizers
+	@tests/run_all fast
+test-full: ## end to end: conformance, other readers and writers, crashes
+	@tests/run_all full
+
+check: ## format, floors, headers, warnings, static analysis, linters
+	@scripts/check
+format: ## lay out C and Python
+	git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i
+	git ls-files '*.py' | xargs $(wildcard .venv/bin/)black --quiet
+
+install: $(BUILD)/weir ## install under PREFIX (/usr/local)
+	scripts/install $(BUILD)/weir "$(DESTDIR)$(PREFIX)"
+
+clean: ## remove what was built
+	rm -rf build build-*
+
+-include $(wildcard tests/*/*.mk)
