@@ -28,6 +28,7 @@ struct store_ops {
     int (*sync_folder)(struct store *s, const char *location, struct err *e);
     int (*remove)(struct store *s, const char *location, bool folder, struct err *e);
     int (*list)(struct store *s, const char *location, store_entry_fn *fn, void *ctx, struct err *e);
+    int (*resolve)(struct store *s, const char *location, struct arena *arena, char **path, struct err *e);
     int (*identify)(struct store *s, const char *location, bool *exists, uint64_t *device, uint64_t *inode,
                     struct err *e);
 };
@@ -73,6 +74,13 @@ static inline int store_remove(struct store *s, const char *location, bool folde
 static inline int store_list(struct store *s, const char *location, store_entry_fn *fn, void *ctx,
                              struct err *e) {
     return s->ops->list(s, location, fn, ctx, e);
+}
+
+/* The path of a location with symbolic links followed as far as it exists, in `arena`: the form in which
+ * store_list names what lies under it. */
+static inline int store_resolve(struct store *s, const char *location, struct arena *arena, char **path,
+                                struct err *e) {
+    return s->ops->resolve(s, location, arena, path, e);
 }
 
 /* What tells a file from all others, by whatever name it is reached. */

@@ -142,14 +142,24 @@ static int local_list(struct store *s, const char *location, store_entry_fn *fn,
     TRY(path_of(location, &a, &root, e));
     int rc = 0;
     struct stat st;
-    if ((size_t)snprintf(path, sizeof path, "%s", root) >= sizeof path)
-        rc = err_set(e, ERR_INPUT, "path too long: \"%s\"", root);
-    else if (stat(path, &st) == 0)
+    if (realpath(root, path) && stat(path, &st) == 0)
         rc = walk(path, strlen(path), &st, fn, ctx, e);
     else if (errno != ENOENT)
         rc = err_errno(e, ERR_OUTSIDE, "could not look at \"%s\"", path);
     arena_release(&a);
     return rc;
+}
+
+static int local_resolve(struct store *s, const char *location, struct arena *arena, char **path,
+                         struct err *e) {
+    (void)s;
+    char resolved[PATH_MAX];
+    *path = store_path(arena, location);
+    if (!*path)
+        return err_set(e, ERR_INPUT, "\"%s\" is no location on the local file system (file:///…)", location);
+    if (!realpath(*path, resolved)) return 0;
+    *path = arena_copy(arena, resolved, strlen(resolved));
+    return *path ? 0 : err_nomem(e);
 }
 
 static int local_identify(struct store *s, const char *location, bool *exists, uint64_t *device,
@@ -172,7 +182,7 @@ static int local_identify(struct store *s, const char *location, bool *exists, u
 }
 
 static const struct store_ops local_ops = {local_close,  local_read, local_write_new, local_sync_folder,
-                                           local_remove, local_list, local_identify};
+                                           local_remove, local_list, local_resolve,   local_identify};
 
 int store_local_open(struct store **out, struct err *e) {
     struct store *s = malloc(sizeof *s);
