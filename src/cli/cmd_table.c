@@ -131,7 +131,7 @@ static int print_views(const struct arguments *a, json_t *tables, struct err *e)
 
 static int look(struct lake *l, const struct arguments *a, struct arena *arena, struct err *e) {
     struct lister lister = {l, a->verb, json_array()};
-    const char *namespace_name, *table;
+    const char *namespace_name = NULL, *table = NULL;
     int rc = lister.tables ? 0 : err_nomem(e);
     if (!rc && a->table) rc = split_name(a->table, arena, &namespace_name, &table, e);
     if (!rc && a->table) rc = add_view(&lister, namespace_name, table, NULL, e);
@@ -181,7 +181,6 @@ static int clean(struct lake *l, const struct arguments *a, struct arena *arena,
     if (a->table) TRY(split_name(a->table, arena, &o.namespace_name, &o.table, e));
     struct iceberg_cleaned c;
     int rc = iceberg_clean(l, &o, &c, e);
-    if (rc) err_prefix(e, "nothing is removed");
     if (!rc && a->json)
         rc = print_cleaned_json(&c, a->dry_run, e);
     else if (!rc)

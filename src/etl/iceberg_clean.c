@@ -316,8 +316,8 @@ static int remove_folders(struct cleaner *c, int64_t limit_ns, struct err *e) {
     return 0;
 }
 
-static int clean(struct cleaner *c, struct err *e) {
-    int64_t limit_ns = clock_real_ns() - c->o->older_than_ns;
+/* Find what may go, into out->files; removes nothing. */
+static int find_orphans(struct cleaner *c, int64_t limit_ns, struct err *e) {
     char *warehouse;
     TRY(catalog_list(c->lake->catalog, true, note_table, c, e));
     if (!c->o->table) {
@@ -332,7 +332,12 @@ static int clean(struct cleaner *c, struct err *e) {
     TRY(catalog_list(c->lake->catalog, true, note_table, c, e));
     TRY(catalog_list(c->lake->catalog, true, name_table, c, e));
     TRY(find_strays(c, e));
-    TRY(sift(c, limit_ns, e));
+    return sift(c, limit_ns, e);
+}
+
+static int clean(struct cleaner *c, struct err *e) {
+    int64_t limit_ns = clock_real_ns() - c->o->older_than_ns;
+    if (find_orphans(c, limit_ns, e)) return err_prefix(e, "nothing was removed");
     if (c->o->dry_run) return 0;
     for (size_t i = 0; i < c->out->file_count; i++)
         TRY(store_remove(c->lake->store, c->out->files[i].path, false, e));
