@@ -79,6 +79,7 @@ def weir(
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
+        check=False,
         timeout=timeout,
         cwd=cwd,
     )
