@@ -79,10 +79,13 @@ static struct event_group *find_day(struct worker *w, int32_t day) {
     return g;
 }
 
+/* 1.6, of duplicates too: which of two equal copies stays must not show in the ledger. */
+static void count_nulled(struct worker *w, const struct scan_row *r) {
+    for (unsigned i = 0; i < w->o->in->pipeline->keep_count; i++) w->counts.nulled[i] += r->keep[i].misfit;
+}
+
 static int keep(struct worker *w, const struct scan_row *r, uint64_t packed, struct err *e) {
-    const struct pipeline *p = w->o->in->pipeline;
     w->counts.kept++;
-    for (unsigned i = 0; i < p->keep_count; i++) w->counts.nulled[i] += r->keep[i].misfit;
     if (!w->o->events) return 0;
     int64_t start_us;
     uint32_t seq;
@@ -142,6 +145,7 @@ static int load_chunk(struct worker *w, uint32_t index, struct err *e) {
         have--;
         uint64_t packed = *values++;
         w->rows++;
+        if (r.reason == REASON_NONE) count_nulled(w, &r);
         if (__builtin_expect(r.reason != REASON_NONE, 0))
             TRY(reject(w, r.reason, &r, data, file, e));
         else if (__builtin_expect(!packed, 0))

@@ -503,6 +503,8 @@ kept("1.6-double-many-digits", "double", "3.14159265358979323846264338327950288"
 kept("1.6-double-halfway", "double", "9007199254740993", 9007199254740992.0)
 kept("1.6-double-smallest", "double", "5e-324", 5e-324)
 kept("1.6-double-largest", "double", "1.7976931348623157e308", 1.7976931348623157e308)
+kept("1.6-double-too-small-is-zero", "double", "-1e-999", -0.0)
+kept("1.6-double-too-large", "double", "1e999", None, 1)
 kept("1.6-double-plus", "double", "+1.5", None, 1)
 kept("1.6-double-no-digits-before", "double", ".5", None, 1)
 kept("1.6-double-no-digits-after", "double", "5.", None, 1)
@@ -530,6 +532,27 @@ case(
         }
     },
     nulled={"a": 1, "b": 0, "c": 1},
+)
+
+case(
+    "1.6-counted-in-duplicates-not-in-other-rejects",
+    csv(
+        row(x="a"),
+        row(x=""),
+        row(x="b"),
+        row(x="c", timestamp="never"),
+        row(x="d", user_id=""),
+        header=HEADER + b",x",
+    ),
+    events=[event(None)],
+    rejects=[
+        reject("duplicate_event"),
+        reject("duplicate_event"),
+        reject("bad_timestamp", timestamp="never"),
+        reject("missing_user_id", user_id=None),
+    ],
+    pipeline={"input": {"keep": [{"name": "x", "type": "long"}]}},
+    nulled={"x": 2},
 )
 
 # ---- 1.7 strict -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import socket
 import sys
 from collections.abc import Iterator
@@ -445,7 +446,8 @@ def keep_value(text: str | None, kind: str) -> tuple[Any, bool]:
     fits = all_digits(whole) and (not dot or all_digits(fraction))
     if e:
         fits = fits and all_digits(exponent[1:] if exponent[:1] in ("+", "-") else exponent)
-    return (float(text), False) if fits else (None, True)
+    value = float(text) if fits else math.inf
+    return (None, True) if math.isinf(value) else (value, False)  # 1e999 is no double
 
 
 # ---- 3: sessions ----------------------------------------------------------------------------------------

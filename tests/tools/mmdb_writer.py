@@ -48,7 +48,9 @@ def encode(value: Any) -> bytes:
     if isinstance(value, float):
         return _control(DOUBLE, 8) + struct.pack(">d", value)
     if isinstance(value, int):
-        kind = UINT64 if isinstance(value, U64) else UINT32 if isinstance(value, U32) else UINT16
+        kind = UINT64 if isinstance(value, U64) else UINT32
+        if not isinstance(value, (U32, U64)) and value < 1 << 16:
+            kind = UINT16
         raw = value.to_bytes((value.bit_length() + 7) // 8, "big")
         return _control(kind, len(raw)) + raw
     if isinstance(value, dict):
