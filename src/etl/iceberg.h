@@ -82,6 +82,7 @@ struct iceberg_commit {
 
 struct iceberg_result {
     bool skipped; /* the run-id was there already: nothing was done */
+    bool unknown; /* with an error: the commit may have taken effect, so its data files must stay */
     int64_t snapshot_id;
     char *metadata_location; /* as the catalog has it; owned by the writer */
 };

@@ -49,7 +49,9 @@ static int reload(struct iceberg_writer *w, struct err *e) {
 
 static int set_result(struct iceberg_writer *w, bool skipped, int64_t snapshot_id, const char *location,
                       struct iceberg_result *out, struct err *e) {
-    *out = (struct iceberg_result){skipped, snapshot_id, arena_printf(&w->arena, "%s", location)};
+    *out = (struct iceberg_result){.skipped = skipped,
+                                   .snapshot_id = snapshot_id,
+                                   .metadata_location = arena_printf(&w->arena, "%s", location)};
     return out->metadata_location ? 0 : err_nomem(e);
 }
 
@@ -70,7 +72,8 @@ static int try_once(struct iceberg_writer *w, struct iceberg_attempt *a, enum ca
         return 0;
     }
     free(location);
-    if (*outcome == CATALOG_UNKNOWN)
+    out->unknown = *outcome == CATALOG_UNKNOWN;
+    if (out->unknown)
         return err_prefix(e,
                           "table %s: whether the commit took effect is unknown (run-id %s tells; a repeat "
                           "with it is safe)",

@@ -286,7 +286,7 @@ static void clause_2_3_nulls(void **state) {
     expect(&p, "e,u," TS ",Missing,-,,\xc3\x84\n", "ok|e|u|" TS "|~|-|~|~\n");
     expect(&p,
            "e,u," TS ",\xc3\xa4,A-long-token-of-more-than-sixty-three-bytes-which-nobody-would-ever-Want,A-"
-                     "long-token-of-more-than-sixty-three-bytes-which-nobody-would-ever-wanT!,i\n",
+           "long-token-of-more-than-sixty-three-bytes-which-nobody-would-ever-wanT!,i\n",
            "ok|e|u|" TS
            "|\xc3\xa4|~|A-long-token-of-more-than-sixty-three-bytes-which-nobody-would-ever-wanT!|i\n");
     p.null_token_count = 0;
