@@ -98,14 +98,20 @@ static int add_keep(struct event_group *g, const struct scan_row *r, struct err 
     return 0;
 }
 
-static int device_of(struct event_group *g, struct str raw, uint32_t *out, struct err *e) {
+static int device_of(struct event_group *g, struct event_session *s, struct str raw, uint32_t *out,
+                     struct err *e) {
     if (!raw.ptr) {
         if (g->no_device == NONE) g->no_device = intern_str(&g->devices, STR("unknown"), e);
         *out = g->no_device;
         return g->no_device == NONE ? e->code : 0;
     }
+    if (s->raw_device != NONE && str_eq(intern_get(&g->raw_devices, s->raw_device), raw)) {
+        *out = g->device[s->raw_device];
+        return 0;
+    }
     uint32_t known = g->raw_devices.count, n = intern_str(&g->raw_devices, raw, e);
     if (n == NONE) return e->code;
+    s->raw_device = n;
     if (n == known) {
         TRY(grow_array(&g->device, &g->device_cap, n + 1, sizeof *g->device, e));
         TRY(buf_reserve(&g->text, raw.len + 1, e)); /* as scratch, not kept */
@@ -140,7 +146,7 @@ static int session_of(struct event_group *g, const struct scan_row *r, int64_t s
     if (row->session == NONE) return e->code;
     if (row->session == known) {
         TRY(grow_array(&g->session, &g->session_cap, known + 1, sizeof *g->session, e));
-        g->session[known].ip = NONE;
+        g->session[known] = (struct event_session){NONE, NONE};
     }
     struct event_session *s = &g->session[row->session];
     struct str ip = r->field[COL_IP];
@@ -159,7 +165,7 @@ int event_group_add(struct event_group *g, const struct scan_row *r, int64_t ses
     row->seq = seq;
     if (seq > g->max_seq) g->max_seq = seq;
     TRY(session_of(g, r, session_start_us, row, e));
-    TRY(device_of(g, r->field[COL_DEVICE], &row->device, e));
+    TRY(device_of(g, &g->session[row->session], r->field[COL_DEVICE], &row->device, e));
     struct str referrer = r->field[COL_REFERRER], id = r->field[COL_EVENT_ID], url = r->field[COL_PAGE_URL];
     row->referrer = referrer.ptr ? intern_str(&g->referrers, referrer, e) : NONE;
     if (referrer.ptr && row->referrer == NONE) return e->code;

@@ -16,7 +16,7 @@ struct event_row; /* event_row.h */
 
 /* What the rows of a session share, most of the time. */
 struct event_session {
-    uint32_t ip; /* number of its last event's address text */
+    uint32_t ip, raw_device; /* numbers of its last event's texts; UINT32_MAX: none yet */
 };
 
 struct event_ip {

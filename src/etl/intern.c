@@ -43,12 +43,23 @@ static int grow(struct intern *t, struct err *e) {
     return 0;
 }
 
+/* memcmp(3) costs a call; most strings here are short. */
+static inline bool equal(const void *a, const void *b, uint32_t len) {
+    uint64_t x[2], y[2];
+    if (len < 8 || len > 16) return memcmp(a, b, len) == 0;
+    memcpy(&x[0], a, 8);
+    memcpy(&y[0], b, 8);
+    memcpy(&x[1], (const uint8_t *)a + len - 8, 8);
+    memcpy(&y[1], (const uint8_t *)b + len - 8, 8);
+    return x[0] == y[0] && x[1] == y[1];
+}
+
 uint32_t intern_str(struct intern *t, struct str s, struct err *e) {
     if (t->count == t->cap && grow(t, e)) return UINT32_MAX;
     uint32_t hash = (uint32_t)XXH3_64bits(s.ptr, s.len), mask = t->slot_count - 1, at = hash & mask;
     for (; t->slots[at]; at = (at + 1) & mask) {
         const struct intern_entry *x = &t->entries[t->slots[at] - 1];
-        if (x->hash == hash && x->len == s.len && memcmp(t->bytes.data + x->offset, s.ptr, s.len) == 0)
+        if (x->hash == hash && x->len == s.len && equal(t->bytes.data + x->offset, s.ptr, s.len))
             return t->slots[at] - 1;
     }
     uint64_t offset = t->bytes.len;

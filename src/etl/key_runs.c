@@ -183,6 +183,5 @@ int key_sorter_run(struct key_sorter *s, uint32_t partition, const struct thread
         if (!rc) rc = merge_run(&m, g, consume, ctx, e);
         merge_release(&m);
     }
-    spill_drop(&s->keys->spill, partition);
     return rc;
 }

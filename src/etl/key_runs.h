@@ -23,7 +23,7 @@ void key_sorter_release(struct key_sorter *s);
 typedef int key_consumer(void *ctx, const struct key *keys, uint32_t n, bool final, uint32_t *used,
                          struct err *e);
 
-/* Hand a partition's keys to the consumer in order, and drop the partition. */
+/* Hand a partition's keys to the consumer in order. */
 int key_sorter_run(struct key_sorter *s, uint32_t partition, const struct threads_group *g,
                    key_consumer *consume, void *ctx, struct err *e);
 

@@ -112,6 +112,7 @@ static int transform(struct run *r, struct err *e) {
     progress_start(&r->progress, o->progress, "sessions", r->keys.kept * sizeof(struct key));
     TRY(sessionize(&r->keys, &r->in, &r->results, b->threads, b->sort, r->tmp_dir, &r->progress, &r->sessions,
                    e));
+    spill_release(&r->keys.spill);
     uint64_t held = r->results.memory ? r->keys.rows * sizeof(uint64_t) : 0;
     progress_start(&r->progress, o->progress, "write", r->in.bytes);
     struct load_options l = {.in = &r->in,

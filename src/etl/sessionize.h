@@ -10,7 +10,7 @@ struct sessionize_counts {
     uint64_t users, sessions, kept, duplicates;
 };
 
-/* Consume the partitions of k (their memory is given back one by one). sort_memory: bytes a thread may use to
+/* Read the partitions of k. sort_memory: bytes a thread may use to
  * sort; a larger partition is sorted piecewise and merged. */
 int sessionize(struct keys *k, const struct ingest *in, struct results *results, unsigned threads,
                uint64_t sort_memory, const char *tmp_dir, struct progress *progress,

@@ -7,9 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Pages stand this far apart: whole pages of the machine, so that each can be given back. */
 static uint64_t page_stride(const struct spill *s) {
-    return ((uint64_t)s->page_records * s->record_bytes + 4095) & ~(uint64_t)4095;
+    return (uint64_t)s->page_records * s->record_bytes;
 }
 
 int spill_init(struct spill *s, uint32_t record_bytes, uint32_t page_bytes, uint32_t partition_count,
@@ -32,7 +31,7 @@ int spill_init(struct spill *s, uint32_t record_bytes, uint32_t page_bytes, uint
 
 void spill_release(struct spill *s) {
     if (!s->partitions) return;
-    for (uint32_t i = 0; i < s->partition_count; i++) spill_drop(s, i);
+    for (uint32_t i = 0; i < s->partition_count; i++) free(s->partitions[i].pages);
     free(s->partitions);
     s->partitions = NULL;
     if (s->region) munmap(s->region, s->memory_limit);
@@ -122,12 +121,4 @@ int spill_read(const struct spill *s, uint32_t partition, uint32_t page, void *o
     if (!p->data) return file_pread(s->fd, out, bytes, p->offset, s->tmp_dir, e);
     memcpy(out, p->data, bytes);
     return 0;
-}
-
-void spill_drop(struct spill *s, uint32_t partition) {
-    struct spill_partition *p = &s->partitions[partition];
-    for (uint32_t i = 0; i < p->page_count; i++)
-        if (p->pages[i].data) madvise(p->pages[i].data, page_stride(s), MADV_DONTNEED);
-    free(p->pages);
-    *p = (struct spill_partition){0};
 }

@@ -27,7 +27,7 @@ struct spill_partition {
 struct spill {
     uint32_t record_bytes, page_records, partition_count;
     uint64_t memory_limit, memory_used; /* of handed-over pages */
-    uint8_t *region; /* memory_limit bytes of address space; pages are given back one by one */
+    uint8_t *region;                    /* memory_limit bytes of address space, touched page by page */
     uint64_t file_bytes;
     const char *tmp_dir;
     int fd; /* −1 until the first page goes to the file */
@@ -67,8 +67,5 @@ static inline void *spill_writer_slot(struct spill_writer *w, uint32_t partition
 
 /* Copy page i of a partition to `out` (room for page_records records). */
 int spill_read(const struct spill *s, uint32_t partition, uint32_t page, void *out, struct err *e);
-
-/* Forget a partition's pages and give their memory back. */
-void spill_drop(struct spill *s, uint32_t partition);
 
 #endif
