@@ -13,6 +13,7 @@ struct catalog_sqlite {
     struct catalog base;
     sqlite3 *db;
     char *name;
+    bool empty; /* an opened database without any table: its making was cut off */
     char path[PATH_MAX];
 };
 
@@ -57,6 +58,8 @@ static int sqlite_find(struct catalog *base, const char *namespace_name, const c
                        char **metadata_location, struct err *e) {
     struct catalog_sqlite *c = sqlite_of(base);
     bool typed = false;
+    *metadata_location = NULL;
+    if (c->empty) return 0;
     TRY(has_type_column(c, &typed, e));
     sqlite3_stmt *s;
     TRY(prepare(c,
@@ -69,7 +72,6 @@ static int sqlite_find(struct catalog *base, const char *namespace_name, const c
     bind_text(s, 2, namespace_name);
     bind_text(s, 3, table);
     int rc = sqlite3_step(s), result = 0;
-    *metadata_location = NULL;
     if (rc == SQLITE_ROW) {
         const char *location = (const char *)sqlite3_column_text(s, 0);
         const char *type = (const char *)sqlite3_column_text(s, 1);
@@ -92,6 +94,7 @@ static int sqlite_list(struct catalog *base, bool all_catalogs, catalog_row_fn *
                        struct err *e) {
     struct catalog_sqlite *c = sqlite_of(base);
     bool typed = false;
+    if (c->empty) return 0;
     TRY(has_type_column(c, &typed, e));
     sqlite3_stmt *s;
     TRY(prepare(
@@ -121,6 +124,7 @@ static int sqlite_namespace_location(struct catalog *base, const char *namespace
     struct catalog_sqlite *c = sqlite_of(base);
     sqlite3_stmt *s;
     *location = NULL;
+    if (c->empty) return 0;
     TRY(prepare(c,
                 "SELECT property_value FROM iceberg_namespace_properties WHERE catalog_name = ?1 AND "
                 "namespace = ?2 AND property_key = 'location'",
@@ -249,14 +253,16 @@ static void sqlite_close(struct catalog *base) {
 static const struct catalog_ops sqlite_ops = {sqlite_close, sqlite_find, sqlite_swap, sqlite_list,
                                               sqlite_namespace_location};
 
-static int count_tables(struct catalog_sqlite *c, int *count, struct err *e) {
+/* How many of the two tables there are, and how many in all. */
+static int count_tables(struct catalog_sqlite *c, int *count, int *all, struct err *e) {
     sqlite3_stmt *s;
     TRY(prepare(c,
-                "SELECT count(*) FROM sqlite_master WHERE name IN ('iceberg_tables', "
-                "'iceberg_namespace_properties')",
+                "SELECT count(*) FILTER (WHERE name IN ('iceberg_tables', 'iceberg_namespace_properties')), "
+                "count(*) FROM sqlite_master",
                 &s, "open the catalog", e));
     int rc = sqlite3_step(s);
     *count = rc == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
+    *all = rc == SQLITE_ROW ? sqlite3_column_int(s, 1) : 0;
     int result = rc == SQLITE_ROW ? 0 : fail(c, "open the catalog", e);
     sqlite3_finalize(s);
     return result;
@@ -280,9 +286,10 @@ static int prepare_database(struct catalog_sqlite *c, bool create, struct err *e
      * power loss. The journal mode stays what it is. */
     if (sqlite3_exec(c->db, "PRAGMA synchronous = EXTRA", NULL, NULL, NULL) != SQLITE_OK)
         return fail(c, "open the catalog", e);
-    int count = 0;
-    TRY(count_tables(c, &count, e));
-    if (count == 2) return 0;
+    int count = 0, all = 0;
+    TRY(count_tables(c, &count, &all, e));
+    c->empty = all == 0 && !create;
+    if (count == 2 || c->empty) return 0;
     if (!create)
         return err_set(e, ERR_INPUT, "\"%s\" is no Iceberg catalog: it has no table iceberg_tables", c->path);
     if (sqlite3_exec(c->db, create_sql, NULL, NULL, NULL) != SQLITE_OK) {

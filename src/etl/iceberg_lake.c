@@ -37,8 +37,9 @@ int lake_open(const struct lake_options *o, bool create, struct lake **out, stru
         return err_nomem(e);
     }
     int rc = store_local_open(&l->store, e);
-    if (!rc) rc = catalog_open(o->catalog_uri, o->catalog_name, create, &l->catalog, e);
+    /* The catalog last: where there is one, the warehouse is there too, whenever a crash came. */
     if (!rc) rc = make_warehouse(l, create, e);
+    if (!rc) rc = catalog_open(o->catalog_uri, o->catalog_name, create, &l->catalog, e);
     if (rc)
         lake_close(l);
     else
