@@ -37,9 +37,10 @@ int lake_open(const struct lake_options *o, bool create, struct lake **out, stru
         return err_nomem(e);
     }
     int rc = store_local_open(&l->store, e);
-    /* The catalog last: where there is one, the warehouse is there too, whenever a crash came. */
-    if (!rc) rc = make_warehouse(l, create, e);
+    /* Made last: where there is a catalog, the warehouse is there too, whenever a crash came. */
+    if (!rc && create) rc = make_warehouse(l, true, e);
     if (!rc) rc = catalog_open(o->catalog_uri, o->catalog_name, create, &l->catalog, e);
+    if (!rc && !create) rc = make_warehouse(l, false, e);
     if (rc)
         lake_close(l);
     else
