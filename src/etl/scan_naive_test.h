@@ -9,7 +9,7 @@
 
 struct naive_field {
     char *text; /* unquoted, not yet trimmed; malloc'd with 16 spare bytes */
-    size_t len;
+    size_t len, cap;
 };
 
 struct naive_record {
@@ -48,12 +48,20 @@ static inline bool naive_utf8(const uint8_t *d, size_t len) {
     return true;
 }
 
-static inline struct naive_field *naive_add_field(struct naive_record *r, size_t room) {
+static inline struct naive_field *naive_add_field(struct naive_record *r) {
     r->field = realloc(r->field, (r->field_count + 1) * sizeof *r->field);
     struct naive_field *f = &r->field[r->field_count++];
-    f->text = calloc(room + 16, 1);
-    f->len = 0;
+    *f = (struct naive_field){.text = calloc(16, 1)};
     return f;
+}
+
+static inline void naive_push(struct naive_field *f, uint8_t c) {
+    if (f->len == f->cap) {
+        f->cap = f->cap * 2 + 32;
+        f->text = realloc(f->text, f->cap + 16);
+        memset(f->text + f->len, 0, f->cap + 16 - f->len);
+    }
+    f->text[f->len++] = (char)c;
 }
 
 static inline void naive_release(struct naive_record *r) {
@@ -73,7 +81,7 @@ static inline bool naive_next(const struct pipeline *p, const uint8_t *d, size_t
         return false;
     }
     for (;;) { /* a field begins at i */
-        struct naive_field *f = naive_add_field(r, len - i);
+        struct naive_field *f = naive_add_field(r);
         if (i < len && d[i] == '"') {
             bool closed = false;
             for (i++; i < len && !closed;) {
@@ -81,9 +89,9 @@ static inline bool naive_next(const struct pipeline *p, const uint8_t *d, size_t
                 bool at_file_end = i + line_end == len && d[i] == '\r';
                 if (line_end && (!p->multiline || (at_file_end && line_end == 1))) break;
                 if (d[i] != '"') {
-                    f->text[f->len++] = (char)d[i++];
+                    naive_push(f, d[i++]);
                 } else if (i + 1 < len && d[i + 1] == '"') {
-                    f->text[f->len++] = '"';
+                    naive_push(f, '"');
                     i += 2;
                 } else {
                     closed = true;
@@ -98,7 +106,7 @@ static inline bool naive_next(const struct pipeline *p, const uint8_t *d, size_t
             }
         } else {
             while (i < len && d[i] != (uint8_t)p->delimiter && !naive_line_end(d, len, i))
-                f->text[f->len++] = (char)d[i++];
+                naive_push(f, d[i++]);
         }
         if (i == len || naive_line_end(d, len, i)) break;
         i++; /* the delimiter */
