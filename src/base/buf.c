@@ -20,6 +20,7 @@ int buf_reserve(struct buf *b, size_t more, struct err *e) {
         return err_set(e, ERR_OUTSIDE, "a buffer would exceed its maximum of %zu bytes", b->max);
     size_t cap = b->cap ? b->cap : 64;
     while (cap < b->len + more) cap += cap / 2 + 64;
+    if (cap > b->max) cap = b->max;
     uint8_t *data = realloc(b->data, cap);
     if (!data) return err_nomem(e);
     b->data = data;
