@@ -1,26 +1,50 @@
 #include "format/compress.h"
 
 #include <stdlib.h>
-#include <zstd.h>
+
+enum {
+    SAMPLE = 32 * 1024,     /* of a page, compressed in both ways: under 1 % of a chunk's bytes */
+    TOLERATED_PERCENT = 3,  /* more bytes than zstd's own search are fine for half the time */
+    SEQUENCES_MAX = 4 << 20 /* a larger page: their list would take too much memory */
+};
 
 struct compressor {
-    ZSTD_CCtx *cctx;
+    ZSTD_CCtx *searcher;  /* zstd finds the matches */
+    ZSTD_CCtx *sequencer; /* we do */
+    struct sequences sequences;
+    uint8_t *sample; /* where samples go */
 };
+
+static bool set(ZSTD_CCtx *cctx, ZSTD_cParameter p, int value) {
+    return !ZSTD_isError(ZSTD_CCtx_setParameter(cctx, p, value));
+}
 
 struct compressor *compressor_new(int level) {
     struct compressor *c = calloc(1, sizeof *c);
     if (!c) return NULL;
-    c->cctx = ZSTD_createCCtx();
-    if (!c->cctx || ZSTD_isError(ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_compressionLevel, level))) {
-        compressor_free(c);
-        return NULL;
-    }
-    return c;
+    c->searcher = ZSTD_createCCtx();
+    c->sequencer = ZSTD_createCCtx();
+    c->sample = malloc(ZSTD_compressBound(SAMPLE));
+    bool ok = c->searcher && c->sequencer && c->sample && set(c->searcher, ZSTD_c_compressionLevel, level);
+    /* No search, so no tables for it. Repeated offsets must be asked for: 1.5.4 leaves them out at low
+     * levels, five bits a sequence. */
+    ok = ok && set(c->sequencer, ZSTD_c_compressionLevel, 1) && set(c->sequencer, ZSTD_c_hashLog, 6) &&
+         set(c->sequencer, ZSTD_c_chainLog, 6) && set(c->sequencer, ZSTD_c_minMatch, 3) &&
+         set(c->sequencer, ZSTD_c_windowLog, 24) &&
+         set(c->sequencer, ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters) &&
+         set(c->sequencer, ZSTD_c_searchForExternalRepcodes, ZSTD_ps_enable) &&
+         set(c->sequencer, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
+    if (ok) return c;
+    compressor_free(c);
+    return NULL;
 }
 
 void compressor_free(struct compressor *c) {
     if (!c) return;
-    ZSTD_freeCCtx(c->cctx);
+    ZSTD_freeCCtx(c->searcher);
+    ZSTD_freeCCtx(c->sequencer);
+    sequences_release(&c->sequences);
+    free(c->sample);
     free(c);
 }
 
@@ -28,9 +52,33 @@ size_t compress_bound(size_t len) {
     return ZSTD_compressBound(len);
 }
 
-int compress_page(struct compressor *c, const uint8_t *data, size_t len, uint8_t *out, size_t cap,
-                  size_t *out_len, struct err *e) {
-    size_t n = ZSTD_compress2(c->cctx, out, cap, data, len);
+/* ZSTD's result, or 0 where sequences are not to be had. */
+static size_t by_sequences(struct compressor *c, enum page_layout layout, const uint8_t *data, size_t len,
+                           size_t start, uint8_t *out, size_t cap) {
+    if (layout == LAYOUT_BYTES || len > SEQUENCES_MAX) return 0;
+    if (!sequences_find(&c->sequences, layout, data, len, start)) return 0;
+    size_t n =
+        ZSTD_compressSequences(c->sequencer, out, cap, c->sequences.list, c->sequences.count, data, len);
+    return ZSTD_isError(n) ? 0 : n;
+}
+
+enum page_layout compress_choose(struct compressor *c, enum page_layout layout, const uint8_t *data,
+                                 size_t len, size_t start) {
+    if (len < SAMPLE / 2) return LAYOUT_BYTES;
+    if (len > SAMPLE) len = sequences_cut(layout, data, SAMPLE, start);
+    if (len < SAMPLE / 2) return LAYOUT_BYTES; /* a value longer than the sample */
+    size_t cap = ZSTD_compressBound(SAMPLE);
+    size_t ours = by_sequences(c, layout, data, len, start, c->sample, cap);
+    if (!ours) return LAYOUT_BYTES;
+    size_t theirs = ZSTD_compress2(c->searcher, c->sample, cap, data, len);
+    if (ZSTD_isError(theirs)) return LAYOUT_BYTES;
+    return ours <= theirs + theirs * TOLERATED_PERCENT / 100 ? layout : LAYOUT_BYTES;
+}
+
+int compress_page(struct compressor *c, enum page_layout layout, const uint8_t *data, size_t len,
+                  size_t start, uint8_t *out, size_t cap, size_t *out_len, struct err *e) {
+    size_t n = by_sequences(c, layout, data, len, start, out, cap);
+    if (!n) n = ZSTD_compress2(c->searcher, out, cap, data, len);
     if (ZSTD_isError(n))
         return err_set(e, ERR_OUTSIDE, "could not compress a page: %s", ZSTD_getErrorName(n));
     *out_len = n;

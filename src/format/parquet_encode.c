@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 enum {
-    PAGE_BYTES = 1 << 20,
-    DICTIONARY_MAX = 64 << 20, /* bytes of a dictionary page; readers hold one in memory whole */
+    PAGE_BYTES = (256 - 1) * 1024, /* two zstd blocks of whole rows; stays in the second-level cache */
+    DICTIONARY_MAX = 64 << 20,     /* bytes of a dictionary page; readers hold one in memory whole */
 };
 
 struct parquet_encoder {
@@ -68,8 +68,8 @@ static int page_header(struct parquet_encoder *enc, enum parquet_page_type type,
 /* Append the page in scratch to *out, compressed, behind its header. The compressed bytes are written where
  * they will stand if the header's length is guessed right, which it is for all but odd sizes. */
 static int put_page(struct parquet_encoder *enc, enum parquet_page_type type, uint32_t values,
-                    enum parquet_encoding encoding, struct buf *out, struct parquet_chunk_meta *meta,
-                    struct err *e) {
+                    enum parquet_encoding encoding, enum page_layout layout, struct buf *out,
+                    struct parquet_chunk_meta *meta, struct err *e) {
     const struct buf *page = &enc->scratch.page;
     size_t bound = compress_bound(page->len), room = 64, n;
     if (bound > INT32_MAX) return err_set(e, ERR_OUTSIDE, "a page of %zu bytes is too large", page->len);
@@ -77,7 +77,8 @@ static int put_page(struct parquet_encoder *enc, enum parquet_page_type type, ui
     size_t guess = enc->header.len;
     TRY(buf_reserve(out, room + bound, e));
     uint8_t *start = out->data + out->len;
-    TRY(compress_page(enc->compressor, page->data, page->len, start + guess, bound, &n, e));
+    TRY(compress_page(enc->compressor, layout, page->data, page->len, enc->scratch.start, start + guess,
+                      bound, &n, e));
     TRY(page_header(enc, type, page->len, n, values, encoding, e));
     size_t head = enc->header.len;
     if (head != guess) memmove(start + head, start + guess, n);
@@ -86,6 +87,16 @@ static int put_page(struct parquet_encoder *enc, enum parquet_page_type type, ui
     meta->compressed_bytes += head + n;
     meta->uncompressed_bytes += head + page->len;
     return 0;
+}
+
+/* How to compress pages of PLAIN values like the one in scratch. */
+static enum page_layout choose_layout(struct parquet_encoder *enc, enum parquet_type type) {
+    enum page_layout layout = type == PARQUET_STRING  ? LAYOUT_STRINGS
+                              : type == PARQUET_INT32 ? LAYOUT_BYTES
+                                                      : LAYOUT_FIXED8;
+    const struct buf *page = &enc->scratch.page;
+    if (enc->options.plain_zstd || layout == LAYOUT_BYTES) return LAYOUT_BYTES;
+    return compress_choose(enc->compressor, layout, page->data, page->len, enc->scratch.start);
 }
 
 /* Whether a dictionary takes fewer bytes than the values themselves; entries' mean length stands for the
@@ -114,14 +125,17 @@ static int encode_chunk(struct parquet_encoder *enc, const struct parquet_column
     if (src.dictionary) {
         meta->dictionary_offset = out->len - group_start;
         TRY(page_fill_dictionary(&src, &enc->scratch, meta, e));
-        TRY(put_page(enc, PARQUET_DICTIONARY_PAGE, values->dictionary_count, PARQUET_PLAIN, out, meta, e));
+        TRY(put_page(enc, PARQUET_DICTIONARY_PAGE, values->dictionary_count, PARQUET_PLAIN,
+                     choose_layout(enc, column->type), out, meta, e));
     }
     meta->data_offset = out->len - group_start;
+    enum parquet_encoding encoding = src.dictionary ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN;
+    enum page_layout layout = LAYOUT_BYTES;
     for (uint32_t begin = 0, end, nulls; begin < rows; begin = end) {
         TRY(page_cut(&src, begin, enc->options.page_bytes, &end, &nulls, e));
         TRY(page_fill(&src, begin, end, nulls, &enc->scratch, meta, e));
-        TRY(put_page(enc, PARQUET_DATA_PAGE, end - begin,
-                     src.dictionary ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN, out, meta, e));
+        if (begin == 0 && !src.dictionary) layout = choose_layout(enc, column->type);
+        TRY(put_page(enc, PARQUET_DATA_PAGE, end - begin, encoding, layout, out, meta, e));
         meta->null_count += nulls;
         meta->data_pages++;
     }

@@ -6,7 +6,7 @@
 
 enum {
     MAX_STRING = 1 << 30, /* a page's length is an int32 */
-    PREFETCH_ROWS = 12,
+    PREFETCH_ROWS = 32,
 };
 
 void page_scratch_init(struct page_scratch *s) {
@@ -196,7 +196,11 @@ static int add_strings(const struct str *strings, const uint32_t *index, uint32_
             v = &strings[index[i]];
         } else {
             v = &strings[i];
-            if (i + PREFETCH_ROWS < count) __builtin_prefetch(strings[i + PREFETCH_ROWS].ptr);
+            if (i + PREFETCH_ROWS < count) {
+                const struct str *w = &strings[i + PREFETCH_ROWS];
+                __builtin_prefetch(w->ptr);
+                __builtin_prefetch(w->ptr + w->len);
+            }
         }
         if (!v->ptr) continue;
         memcpy(out, &v->len, 4);
@@ -257,6 +261,7 @@ int page_fill(const struct page_source *src, uint32_t begin, uint32_t end, uint3
     const struct parquet_values *v = src->values;
     buf_clear(&s->page);
     if (src->column->optional) TRY(add_levels(src, begin, end, nulls, s, e));
+    s->start = s->page.len;
     if (src->dictionary) return add_indices(src, begin, end, nulls, s, e);
     if (src->column->type == PARQUET_STRING)
         return add_strings(v->index ? v->strings : v->strings + begin, v->index ? v->index + begin : NULL,
@@ -278,6 +283,7 @@ int page_fill_dictionary(const struct page_source *src, struct page_scratch *s,
     const struct parquet_values *v = src->values;
     uint32_t count = v->dictionary_count;
     buf_clear(&s->page);
+    s->start = 0;
     if (src->column->type == PARQUET_STRING) {
         for (uint32_t i = 0; i < count; i++) {
             if (!v->strings[i].ptr)

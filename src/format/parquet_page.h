@@ -20,6 +20,7 @@ struct page_source {
 
 /* Scratch of one thread, reused from page to page. */
 struct page_scratch {
+    size_t start;    /* of the values in the page */
     struct buf page; /* the page; readable and writable STRING_BOUNDS_SLACK bytes beyond its end */
     struct buf present;
     struct buf index;

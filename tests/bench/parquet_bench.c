@@ -207,11 +207,17 @@ struct figure {
 
 static int measure(struct parquet_encoder *enc, struct parquet_values (*values)[COLUMNS], uint32_t groups,
                    uint32_t rows, struct figure *f, struct err *e) {
-    struct buf out;
+    static struct buf out; /* kept from round to round: growing it is not what is measured */
     struct arena a;
-    buf_init(&out, 0);
+    if (!out.max) {
+        buf_init(&out, 0);
+        TRY(buf_reserve(&out, 64 << 20, e));
+        memset(out.data, 1, out.cap);
+    }
     arena_init(&a);
+    const char *only = getenv("BENCH_COLUMN");
     for (unsigned c = 0; c < COLUMNS; c++) {
+        if (only && strcmp(only, columns[c].name) != 0) continue;
         f->bytes[c] = f->raw[c] = 0;
         double spent = 0;
         for (uint32_t g = 0; g < groups; g++) {
@@ -226,7 +232,6 @@ static int measure(struct parquet_encoder *enc, struct parquet_values (*values)[
         if (f->seconds[c] == 0 || spent < f->seconds[c]) f->seconds[c] = spent;
     }
     arena_release(&a);
-    buf_release(&out);
     return 0;
 }
 
@@ -281,9 +286,10 @@ int main(int argc, char **argv) {
     struct parquet_encoder *a_plain =
         must(parquet_encoder_new(&(struct parquet_options){.page_bytes = page, .plain_zstd = true}));
     int rc = 0;
-    for (unsigned i = 0; !rc && i < ROUNDS; i++) {
+    unsigned rounds = getenv("BENCH_ROUNDS") ? (unsigned)atoi(getenv("BENCH_ROUNDS")) : ROUNDS;
+    for (unsigned i = 0; !rc && i < rounds; i++) {
         rc = measure(a_tuned, values, groups, rows, &tuned, &e);
-        if (!rc) rc = measure(a_plain, values, groups, rows, &plain, &e);
+        if (!rc && !getenv("BENCH_TUNED")) rc = measure(a_plain, values, groups, rows, &plain, &e);
     }
     if (!rc && argc > 4) rc = write_file(a_tuned, values, groups, rows, argv[4], &e);
     if (rc) {

@@ -10,6 +10,7 @@ import os
 import random
 import struct
 import subprocess
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -417,3 +418,47 @@ def test_null_in_required_column_is_refused(writer: Path, tmp_path: Path) -> Non
         )
         assert run.returncode == 4
         assert b'required column "s" has a null in row 1' in run.stderr
+
+
+@pytest.mark.parametrize("page_bytes", [0, 40_000, 1 << 20, 1 << 30])
+@pytest.mark.parametrize("plain_zstd", [False, True])
+def test_click_rows(writer: Path, tmp_path: Path, page_bytes: int, plain_zstd: bool) -> None:
+    """Pages long enough for sequences of weir's own finding."""
+    r = random.Random(7)
+    rows = 30_000
+    ids = [str(uuid.UUID(int=r.getrandbits(128), version=4)) for _ in range(rows)]
+    users = [r.randrange(10**6) for _ in range(rows // 8 + 1)]
+    urls = [
+        (
+            None
+            if r.random() < 0.1
+            else f"https://shop.example.com/product/{int(5000 * r.random() ** 2)}"
+            f"?ref={r.choice(['home', 'search'])}&sid={users[i // 8] * 7919:x}"
+        )
+        for i in range(rows)
+    ]
+    start = 1717200000_000000
+    times = [start + users[i // 8] * 86_400 + i % 8 * 55_000_000 + r.randrange(10**7) for i in range(rows)]
+    sessions = [f"user_{users[i // 8]:08d}-{start + users[i // 8]}" for i in range(rows)]
+    columns = [
+        Column("event_id", STRING, False, 1, [ids]),
+        Column("page_url", STRING, True, 2, [urls]),
+        Column("event_time", TIMESTAMP, False, 3, [times]),
+        Column("session_id", STRING, False, 4, [sessions], True),
+        Column("session_start", TIMESTAMP, False, 5, [[t // 10**9 for t in times]], True),
+    ]
+    check(writer, tmp_path, Table(columns, page_bytes, plain_zstd))
+
+
+def test_own_sequences_take_fewer_bytes(writer: Path, tmp_path: Path) -> None:
+    r = random.Random(8)
+    ids = [str(uuid.UUID(int=r.getrandbits(128), version=4)) for _ in range(20_000)]
+    size = []
+    for plain_zstd in (False, True):
+        t = write(
+            writer,
+            tmp_path,
+            Table([Column("event_id", STRING, False, 1, [ids])], plain_zstd=plain_zstd),
+        )
+        size.append(t.file.stat().st_size)
+    assert size[0] < size[1]

@@ -1,0 +1,179 @@
+#include "format/sequences.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void sequences_release(struct sequences *s) {
+    free(s->list);
+    s->list = NULL;
+    s->cap = 0;
+}
+
+static inline uint64_t load8(const uint8_t *p) {
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
+
+static inline uint32_t load4(const uint8_t *p) {
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+/* Equal bytes from a and b on, at most max; may read 7 bytes beyond. */
+static inline size_t equal_ahead(const uint8_t *a, const uint8_t *b, size_t max) {
+    for (size_t i = 0; i < max; i += 8) {
+        uint64_t x = load8(a + i) ^ load8(b + i);
+        if (x) {
+            i += (size_t)__builtin_ctzll(x) / 8;
+            return i < max ? i : max;
+        }
+    }
+    return max;
+}
+
+/* Equal bytes before a and b; 8 bytes before both must be readable. */
+static inline size_t equal_behind(const uint8_t *a, const uint8_t *b, size_t max) {
+    for (size_t i = 0; i + 8 <= max; i += 8) {
+        uint64_t x = load8(a - 8 - i) ^ load8(b - 8 - i);
+        if (x) return i + (size_t)__builtin_clzll(x) / 8;
+    }
+    size_t i = max & ~(size_t)7;
+    while (i < max && a[-1 - (ptrdiff_t)i] == b[-1 - (ptrdiff_t)i]) i++;
+    return i;
+}
+
+struct parse {
+    ZSTD_Sequence *next, *end;
+    const uint8_t *data;
+    size_t anchor;       /* end of the latest match: literals begin here */
+    size_t block, limit; /* the open block's start and utmost end */
+};
+
+static inline void put_match(struct parse *p, size_t at, size_t len, size_t offset) {
+    p->next->offset = (unsigned)offset;
+    p->next->litLength = (unsigned)(at - p->anchor);
+    p->next->matchLength = (unsigned)len;
+    p->next->rep = 0;
+    p->next++;
+    p->anchor = at + len;
+}
+
+static inline void close_block(struct parse *p, size_t at, size_t len) {
+    *p->next++ = (ZSTD_Sequence){.offset = 0, .litLength = (unsigned)(at - p->anchor)};
+    p->anchor = p->block = at;
+    p->limit = len - at < SEQUENCES_BLOCK ? len : at + SEQUENCES_BLOCK;
+}
+
+/* Room for `more` sequences. */
+static bool reserve(struct sequences *s, struct parse *p, size_t more) {
+    if ((size_t)(p->end - p->next) >= more) return true;
+    size_t used = (size_t)(p->next - s->list), cap = s->cap + s->cap / 2 + more + 1024;
+    ZSTD_Sequence *list = realloc(s->list, cap * sizeof *list);
+    if (!list) return false;
+    s->list = list;
+    s->cap = cap;
+    p->next = list + used;
+    p->end = list + cap;
+    return true;
+}
+
+static inline uint32_t slot(uint64_t word) {
+    return (uint32_t)((word * UINT64_C(0x9E3779B97F4A7C15)) >> 52);
+}
+
+static const uint8_t is_delimiter[256] = {['/'] = 1, ['?'] = 1, ['&'] = 1, ['='] = 1};
+
+static bool find_strings(struct sequences *s, struct parse *p, size_t len, size_t start) {
+    const uint8_t *data = p->data;
+    size_t before = 0; /* the row before; 0: none usable yet */
+    memset(s->table, 0, sizeof s->table);
+    memset(s->same_length, 0, sizeof s->same_length);
+    size_t tries = 0, hits = 0;
+    for (size_t a = start, z; a < len; a = z) {
+        uint32_t n = load4(data + a);
+        if (n > SEQUENCES_ROW_MAX) return false;
+        z = a + 4 + n;
+        if (!reserve(s, p, n / 4 + 4)) return false; /* matches of four bytes at least, and delimiters */
+        if (z > p->block + SEQUENCES_BLOCK) close_block(p, p->anchor > a ? p->anchor : a, len);
+        size_t c = s->same_length[n & 255];
+        if (p->anchor <= a && before) {
+            if (c && load4(data + c) == n) {
+                size_t ahead = 4 + equal_ahead(data + a + 4, data + c + 4, n);
+                size_t behind =
+                    equal_behind(data + a, data + c, a - p->anchor < c - 8 ? a - p->anchor : c - 8);
+                put_match(p, a - behind, ahead + behind, a - c);
+            } else {
+                c = before;
+                size_t behind =
+                    equal_behind(data + a, data + c, a - p->anchor < c - 8 ? a - p->anchor : c - 8);
+                if (behind >= 5) put_match(p, a - behind, behind, a - c);
+                uint32_t m = load4(data + c);
+                size_t ahead = 3 + equal_ahead(data + a + 4, data + c + 4, m < n ? m : n);
+                if (ahead >= 5 && (n ^ m) < 256) put_match(p, a + 1, ahead, a - c);
+            }
+        }
+        s->same_length[n & 255] = a >= 8 ? (uint32_t)a : 0;
+        before = a >= 8 ? a : 0;
+        if (tries > 256 && hits < tries / 8) continue;
+        size_t q = p->anchor > a + 4 ? p->anchor : a + 4;
+        while (q + 8 <= z) {
+            uint64_t word = load8(data + q);
+            uint32_t h = slot(word);
+            size_t m = s->table[h];
+            s->table[h] = (uint32_t)q;
+            tries++;
+            if (m >= 8 && load8(data + m) == word) {
+                hits++;
+                size_t ahead = 8 + equal_ahead(data + q + 8, data + m + 8, p->limit - q - 8);
+                size_t room = q - p->anchor < m - 8 ? q - p->anchor : m - 8;
+                size_t behind = equal_behind(data + q, data + m, room);
+                put_match(p, q - behind, ahead + behind, q - m);
+                q = p->anchor;
+                continue;
+            }
+            do q++;
+            while (q + 8 <= z && !is_delimiter[data[q]]);
+        }
+    }
+    return true;
+}
+
+/* Timestamps and the like: the upper bytes are those of the value before. */
+static void find_fixed8(struct parse *p, size_t len, size_t start) {
+    const uint8_t *data = p->data;
+    for (size_t a = start + 8; a + 8 <= len; a += 8) {
+        if (a + 8 > p->block + SEQUENCES_BLOCK) close_block(p, a, len);
+        uint64_t x = load8(data + a) ^ load8(data + a - 8);
+        size_t same = x ? (size_t)__builtin_clzll(x) / 8 : 8;
+        if (same >= 3) put_match(p, a + 8 - same, same, 8);
+    }
+}
+
+size_t sequences_cut(enum page_layout layout, const uint8_t *data, size_t max, size_t start) {
+    size_t at = start < max ? start : max;
+    if (layout == LAYOUT_FIXED8) return at + (max - at) / 8 * 8;
+    if (layout == LAYOUT_BYTES) return max;
+    while (at + 4 <= max && max - at - 4 >= load4(data + at)) at += 4 + load4(data + at);
+    return at;
+}
+
+bool sequences_find(struct sequences *s, enum page_layout layout, const uint8_t *data, size_t len,
+                    size_t start) {
+    if (layout == LAYOUT_BYTES || len > UINT32_MAX) return false;
+    struct parse p = {.next = s->list,
+                      .end = s->list + s->cap,
+                      .data = data,
+                      .limit = len < SEQUENCES_BLOCK ? len : SEQUENCES_BLOCK};
+    if (layout == LAYOUT_FIXED8) {
+        if (!reserve(s, &p, len / 8 + len / (SEQUENCES_BLOCK / 2) + 2)) return false;
+        find_fixed8(&p, len, start);
+    } else if (!find_strings(s, &p, len, start)) {
+        return false;
+    }
+    if (!reserve(s, &p, 1)) return false;
+    close_block(&p, len, len);
+    s->count = (size_t)(p.next - s->list);
+    return true;
+}
