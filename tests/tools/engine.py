@@ -136,7 +136,7 @@ class Lake:
         """metadata_location by the catalog, None when there is no such table."""
         if not self.catalog.exists():
             return None
-        uri = f"file:{self.catalog}?mode=ro"
+        uri = f"file:{self.catalog}?mode=rw"
         with sqlite3.connect(uri, uri=True, timeout=10) as db:
             try:
                 row = db.execute(

@@ -16,7 +16,7 @@ def referenced(lake: engine.Lake) -> set[pathlib.Path]:
     PyIceberg."""
     io = PyArrowFileIO()
     found: set[str] = set()
-    with sqlite3.connect(f"file:{lake.catalog}?mode=ro", uri=True) as db:
+    with sqlite3.connect(f"file:{lake.catalog}?mode=rw", uri=True) as db:
         locations = [r[0] for r in db.execute("select metadata_location from iceberg_tables")]
     for location in locations:
         path = pathlib.Path(engine.local_path(location))
