@@ -270,10 +270,7 @@ good("1.2-empty-quoted", row(page_url='""'), event(page_url=None))
 case("1.2-gz", {"input.csv.gz": gzip.compress(csv(row()), mtime=0)}, events=[event()])
 case(
     "1.2-gz-members",
-    {
-        "input.csv.gz": gzip.compress(csv(row())[:90], mtime=0)
-        + gzip.compress(csv(row())[90:], mtime=0)
-    },
+    {"input.csv.gz": gzip.compress(csv(row())[:90], mtime=0) + gzip.compress(csv(row())[90:], mtime=0)},
     events=[event()],
 )
 case("1.2-zst", {"input.csv.zst": zstandard.compress(csv(row()))}, events=[event()])
@@ -318,9 +315,7 @@ case("1.3-empty-name", csv(row(x="1", y="2"), header=HEADER + b",,"), events=[ev
 refused("1.3-case-sensitive", csv(row(), header=HEADER.replace(b"user_id", b"User_ID")), "user_id")
 refused("1.3-missing-column", csv(row(), header=HEADER.replace(b"device", b"gadget")), "device")
 refused("1.3-needed-column-twice", csv(row(x="u"), header=HEADER + b",user_id"), "user_id")
-refused(
-    "1.3-needed-column-twice-after-trim", csv(row(x="u"), header=HEADER + b", user_id "), "user_id"
-)
+refused("1.3-needed-column-twice-after-trim", csv(row(x="u"), header=HEADER + b", user_id "), "user_id")
 refused("1.3-open-quote", csv(row(x="u"), header=HEADER + b',"x'), "input.csv")
 refused("1.3-text-after-quote", csv(row(x="u"), header=HEADER + b',"x"y'), "input.csv")
 refused("1.3-not-utf8", csv(row(x="u"), header=HEADER + b",\xff"), "input.csv")
@@ -333,9 +328,7 @@ refused("1.3-second-file-empty", {"a.csv": csv(row()), "b.csv": b""}, "b.csv")
 refused("1.3-gz-of-nothing", {"input.csv.gz": gzip.compress(b"", mtime=0)}, "input.csv.gz")
 KEEP_X = {"input": {"keep": [{"name": "x", "type": "string"}]}}
 refused("1.3-missing-keep-column", csv(row()), "x", pipeline=KEEP_X)
-refused(
-    "1.3-keep-column-twice", csv(row(a="1", b="2"), header=HEADER + b",x,x"), "x", pipeline=KEEP_X
-)
+refused("1.3-keep-column-twice", csv(row(a="1", b="2"), header=HEADER + b",x,x"), "x", pipeline=KEEP_X)
 case(
     "1.3-header-over-two-lines",
     csv(row(x="1"), header=HEADER + b',"x\ny"'),
@@ -421,9 +414,7 @@ case(
     "1.4-true-open-to-the-end-is-one-record",
     HEADER + b"\n" + row() + b"\n" + row(page_url='"/a') + b"\n" + row(user_id="u3"),
     events=[event()],
-    rejects=[
-        reject("malformed_row", raw=(row(page_url='"/a') + b"\n" + row(user_id="u3")).decode())
-    ],
+    rejects=[reject("malformed_row", raw=(row(page_url='"/a') + b"\n" + row(user_id="u3")).decode())],
     pipeline=MULTILINE,
 )
 MEBIBYTE = 1 << 20
@@ -518,9 +509,7 @@ kept("1.6-double-comma", "double", '"1,5"', None, 1)
 kept("1.6-double-empty", "double", "", None)
 case(
     "1.6-several-in-order",
-    csv(
-        row(c="7", b="y", a="0.5"), row(user_id="u2", c="x", b="", a="x"), header=HEADER + b",c,b,a"
-    ),
+    csv(row(c="7", b="y", a="0.5"), row(user_id="u2", c="x", b="", a="x"), header=HEADER + b",c,b,a"),
     events=[event(0.5, "y", 7), event(None, None, None, user_id="u2")],
     pipeline={
         "input": {
@@ -605,9 +594,7 @@ malformed("2.1-lone-continuation", row(page_url=b"/\x80"), row(page_url="/\ufffd
 malformed("2.1-overlong", row(page_url=b"/\xc0\x80"), row(page_url="/\ufffd").decode())
 malformed("2.1-overlong-3", row(page_url=b"/\xe0\x80\xaf"), row(page_url="/\ufffd").decode())
 malformed("2.1-surrogate", row(page_url=b"/\xed\xa0\x80"), row(page_url="/\ufffd").decode())
-malformed(
-    "2.1-beyond-unicode", row(page_url=b"/\xf4\x90\x80\x80"), row(page_url="/\ufffd").decode()
-)
+malformed("2.1-beyond-unicode", row(page_url=b"/\xf4\x90\x80\x80"), row(page_url="/\ufffd").decode())
 malformed("2.1-cut-sequence", row(page_url=b"/\xe2\x82"), row(page_url="/\ufffd").decode())
 malformed(
     "2.1-cut-sequence-at-the-end",
@@ -688,9 +675,7 @@ good(
 good("2.3-configured-empty-stays-null", row(page_url=""), event(page_url=None), pipeline=TOKENS)
 good("2.3-configured-not-ascii", row(page_url="\u00c9"), event(page_url=None), pipeline=TOKENS)
 good("2.3-case-of-ascii-only", row(page_url="\u00e9"), event(page_url="\u00e9"), pipeline=TOKENS)
-good(
-    "2.3-no-tokens", row(page_url="-"), event(page_url="-"), pipeline={"clean": {"null_tokens": []}}
-)
+good("2.3-no-tokens", row(page_url="-"), event(page_url="-"), pipeline={"clean": {"null_tokens": []}})
 
 # ---- 2.4 Required ---------------------------------------------------------------------------------------
 
@@ -1021,18 +1006,14 @@ country("6to4-alias", "2002:102:304::1", "US", [("1.2.3.0/24", US)], aliases=("2
 country("6to4-alias-nothing", "2002:909:909::1", "ZZ", [("1.2.3.0/24", US)], aliases=("2002::/16",))
 country("teredo-alias", "2001:0:102:304::1", "US", [("1.2.3.0/24", US)], aliases=("2001::/32",))
 country("6to4-without-alias", "2002:102:304::1", "ZZ", [("1.2.3.0/24", US)])
-country(
-    "mapped-with-alias", "::ffff:1.2.3.4", "US", [("1.2.3.0/24", US)], aliases=("::ffff:0:0/96",)
-)
+country("mapped-with-alias", "::ffff:1.2.3.4", "US", [("1.2.3.0/24", US)], aliases=("::ffff:0:0/96",))
 country("ipv4-only", "1.2.3.4", "US", [("1.2.3.0/24", US)], ip_version=4)
 country("ipv4-only-ipv6-finds-nothing", "::1.2.3.4", "ZZ", [("1.2.3.0/24", US)], ip_version=4)
 country("ipv4-only-ipv6-finds-nothing-else", "102:304::", "ZZ", [("1.2.3.0/24", US)], ip_version=4)
 country("ipv4-only-mapped", "::ffff:1.2.3.4", "US", [("1.2.3.0/24", US)], ip_version=4)
 country("record-size-28", "1.2.3.4", "US", [("1.2.3.0/24", US)], record_size=28)
 country("record-size-32", "1.2.3.4", "US", [("1.2.3.0/24", US)], record_size=32)
-country(
-    "ipv4-only-record-size-28", "1.2.3.4", "US", [("1.2.3.0/24", US)], record_size=28, ip_version=4
-)
+country("ipv4-only-record-size-28", "1.2.3.4", "US", [("1.2.3.0/24", US)], record_size=28, ip_version=4)
 country("ipv4-above-the-96-zeros", "1.2.3.4", "DE", [("::/64", DE), ("2001:db8::/32", US)])
 country("ipv6-tree-without-ipv4", "1.2.3.4", "ZZ", [("2001:db8::/32", US)])
 country("long-code", "1.2.3.4", "GB-ENG", [("1.2.3.0/24", {"country_code": "GB-ENG"})])
@@ -1107,9 +1088,7 @@ case(
     "3.1-per-user",
     csv(*(row(user_id=u, event_id=e) for e in "ba" for u in ("u1", "u2", "U1"))),
     events=[
-        event(user_id=u, event_id=e, event_seq=n)
-        for n, e in enumerate("ab", 1)
-        for u in ("u1", "u2", "U1")
+        event(user_id=u, event_id=e, event_seq=n) for n, e in enumerate("ab", 1) for u in ("u1", "u2", "U1")
     ],
     sessions=3,
 )
@@ -1121,9 +1100,7 @@ def first_stays(id: str, column: str, first: str, second: str, seen: tuple[Any, 
         case(
             f"3.1-{id}{word}",
             csv(*(row(**{column: text}) for text in lines)),
-            events=[
-                event(**({"country": "ZZ"} if column == "ip_address" else {}), **{column: seen[0]})
-            ],
+            events=[event(**({"country": "ZZ"} if column == "ip_address" else {}), **{column: seen[0]})],
             rejects=[reject("duplicate_event", **{column: seen[1]})],
         )
 
@@ -1208,9 +1185,7 @@ case(
 # ---- 3.2 Duplicate --------------------------------------------------------------------------------------
 
 case("3.2-same", csv(row(), row()), events=[event()], rejects=[reject("duplicate_event")])
-case(
-    "3.2-three", csv(row(), row(), row()), events=[event()], rejects=[reject("duplicate_event")] * 2
-)
+case("3.2-three", csv(row(), row(), row()), events=[event()], rejects=[reject("duplicate_event")] * 2)
 case(
     "3.2-many",
     csv(*[row(page_url=f"/{n:03d}") for n in range(200)]),
@@ -1313,9 +1288,7 @@ case(
 )
 case(
     "3.3-over-midnight",
-    csv(
-        row(timestamp="2024-01-02T23:50:00Z"), row(timestamp="2024-01-03T00:10:00Z", event_id="e2")
-    ),
+    csv(row(timestamp="2024-01-02T23:50:00Z"), row(timestamp="2024-01-03T00:10:00Z", event_id="e2")),
     events=[
         event(event_time=us(2024, 1, 2, 23, 50)),
         event(
@@ -1372,9 +1345,7 @@ good(
 )
 case(
     "3.4-seq-begins-anew",
-    csv(
-        *(row(event_id=f"e{n}", timestamp=at(t * MINUTE)) for n, t in enumerate((0, 1, 40, 41, 42)))
-    ),
+    csv(*(row(event_id=f"e{n}", timestamp=at(t * MINUTE)) for n, t in enumerate((0, 1, 40, 41, 42)))),
     events=[
         event(
             event_id=f"e{n}",
@@ -1383,9 +1354,7 @@ case(
             session_start=T0 + start * MINUTE,
             session_id=f"u1-{1704164645000 + start * 60000}",
         )
-        for n, (t, seq, start) in enumerate(
-            ((0, 1, 0), (1, 2, 0), (40, 1, 40), (41, 2, 40), (42, 3, 40))
-        )
+        for n, (t, seq, start) in enumerate(((0, 1, 0), (1, 2, 0), (40, 1, 40), (41, 2, 40), (42, 3, 40)))
     ],
     sessions=2,
 )

@@ -68,9 +68,7 @@ def expectation(case: cases.Case) -> reference.Result:
     users = len({e[1] for e in case.events}) if case.users is None else case.users
     keep = (case.pipeline or {}).get("input", {}).get("keep", [])
     nulled = {k["name"]: case.nulled.get(k["name"], 0) for k in keep}
-    return reference.Result(
-        case.events, case.rejects, case.rows_in, case.rejected, nulled, sessions, users
-    )
+    return reference.Result(case.events, case.rejects, case.rows_in, case.rejected, nulled, sessions, users)
 
 
 @pytest.mark.parametrize("id", BY_ID)
@@ -150,9 +148,7 @@ class Setup:
         }
         self.a, self.b, self.none = written(folder, files)
 
-    def run(
-        self, *inputs: pathlib.Path, args: tuple = (), ok: bool = True, **rest
-    ) -> engine.Outcome:
+    def run(self, *inputs: pathlib.Path, args: tuple = (), ok: bool = True, **rest) -> engine.Outcome:
         return self.lake.run(inputs, self.mmdb, *args, ok=ok, **rest)
 
     def ids(self, table: str = "events") -> list:
@@ -253,9 +249,7 @@ def partitioned(folder, databases):
     data = cases.csv(*(cases.row(timestamp=t) for t in days), cases.row(event_id="e2"))
     s.run(*written(folder, {"days.csv": data}))
     metadata = s.lake.metadata("events")
-    spec = next(
-        p for p in metadata["partition-specs"] if p["spec-id"] == metadata["default-spec-id"]
-    )
+    spec = next(p for p in metadata["partition-specs"] if p["spec-id"] == metadata["default-spec-id"])
     assert [(f["source-id"], f["transform"]) for f in spec["fields"]] == [(5, "day")]
     from pyiceberg.table import StaticTable
 
@@ -264,9 +258,7 @@ def partitioned(folder, databases):
     assert found == {-1: 1, 0: 1, 19724: 2}
     for t in tasks:
         times = pyarrow.parquet.read_table(engine.local_path(t.file.file_path))["event_time"]
-        assert {v // 86_400_000_000 for v in times.cast("int64").to_pylist()} == {
-            t.file.partition[0]
-        }
+        assert {v // 86_400_000_000 for v in times.cast("int64").to_pylist()} == {t.file.partition[0]}
 
 
 @clause("4.2-rejects-schema")
@@ -278,9 +270,7 @@ def rejects_schema(folder, databases):
     got = [(name, kind, required) for _, name, kind, required in fields(metadata)]
     names = reference.REJECT_COLUMNS
     assert got == [(name, "string", name == "reason") for name in names]
-    spec = next(
-        p for p in metadata["partition-specs"] if p["spec-id"] == metadata["default-spec-id"]
-    )
+    spec = next(p for p in metadata["partition-specs"] if p["spec-id"] == metadata["default-spec-id"])
     assert spec["fields"] == []
 
 
@@ -542,9 +532,7 @@ def clean(folder, databases):
     named = sorted(s.lake.warehouse.rglob("*"))
     near = s.data_files("events")[0]
     orphans = [near.with_name("orphan.parquet"), near.parents[1] / "orphan.parquet"]
-    orphans.append(
-        pathlib.Path(engine.local_path(s.lake.location("events"))).with_name("snap-0.avro")
-    )
+    orphans.append(pathlib.Path(engine.local_path(s.lake.location("events"))).with_name("snap-0.avro"))
     for path in orphans:
         path.write_bytes(b"left over")
     kept = engine.weir("table", "clean", "--lake", s.lake.path)

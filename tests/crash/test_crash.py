@@ -169,9 +169,7 @@ def test_killed_around_every_call(tmp_path, shim, base, mode, do):
 def test_killed_after_the_last_call(tmp_path, shim):
     crash = Crash(tmp_path, "table", "overwrite")
     last = str(len(count_calls(crash, shim)))
-    assert (
-        crash.run(LD_PRELOAD=str(shim), KILLPOINT_AT=last, KILLPOINT_DO="after") == -signal.SIGKILL
-    )
+    assert crash.run(LD_PRELOAD=str(shim), KILLPOINT_AT=last, KILLPOINT_DO="after") == -signal.SIGKILL
     assert crash.seen() == crash.after
     assert not crash.check("after all")
 

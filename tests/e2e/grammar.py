@@ -110,9 +110,9 @@ class Writer:
             us += r.randrange(0, 40 * 86_400) * 1_000_000
         if self.form != "iso8601":
             scale = {"epoch_s": 1_000_000, "epoch_ms": 1000, "epoch_us": 1}[self.form]
-            return r.choice(["", "", "+", "0"]).replace("+", "+" if us >= 0 else "") * (
-                us >= 0
-            ) + str(us // scale)
+            return r.choice(["", "", "+", "0"]).replace("+", "+" if us >= 0 else "") * (us >= 0) + str(
+                us // scale
+            )
         offset = r.choice([0, 0, 0, 60, -330, 1080, -1080])
         seconds, micros = divmod(us + offset * 60_000_000, 1_000_000)
         # through the calendar by days, without a library that stops at some year
@@ -146,9 +146,7 @@ class Writer:
             if r.random() < 0.02:
                 return r.choice(NULLS)
             many = 30 if self.rows is None else self.rows
-            return r.choice(
-                [f"e{r.randrange(many)}", f"e{r.randrange(many):08d}x", "e", "E1", "é1"]
-            )
+            return r.choice([f"e{r.randrange(many)}", f"e{r.randrange(many):08d}x", "e", "E1", "é1"])
         if column == "user_id":
             return r.choice(NULLS) if r.random() < 0.02 else f"u{r.randrange(self.users)}"
         if r.random() < 0.1:

@@ -28,9 +28,7 @@ OTHER = cases.csv(cases.row(event_id="other"), b"x,y")
 class World:
     """A lake with one run in it, and what must survive everything below."""
 
-    def __init__(
-        self, folder: pathlib.Path, mmdb: pathlib.Path, at: pathlib.Path | None = None
-    ) -> None:
+    def __init__(self, folder: pathlib.Path, mmdb: pathlib.Path, at: pathlib.Path | None = None) -> None:
         self.folder = folder
         self.mmdb = mmdb
         self.lake = engine.Lake(at or folder / "lake")
@@ -340,10 +338,7 @@ def test_full_disk(tmp_path, small_mmdb):
             assert engine.bag(world.lake.read("events").rows) == world.before[1]["events"]
             world.lake.read("rejects")
             ballast.unlink()
-            assert (
-                engine.weir("table", "clean", "--older-than", "0s", "--lake", world.lake.path).code
-                == 0
-            )
+            assert engine.weir("table", "clean", "--older-than", "0s", "--lake", world.lake.path).code == 0
         assert failed >= 3
         ballast.unlink(missing_ok=True)
         world.works()
@@ -375,9 +370,7 @@ def test_catalog_locked_for_a_moment(world):
     )
     import sys
 
-    holder = subprocess.Popen(
-        [sys.executable, "-c", script, str(world.lake.catalog)], stdout=subprocess.PIPE
-    )
+    holder = subprocess.Popen([sys.executable, "-c", script, str(world.lake.catalog)], stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"
         world.works()
@@ -416,9 +409,7 @@ def test_damaged_metadata(world, damage):
 
 def test_table_of_other_shape(world):
     """events exists but is no events table: an error before any work, nothing changed."""
-    done = world.lake.run(
-        [world.other], world.mmdb, "--events", "rejects", "--rejects", "events", ok=False
-    )
+    done = world.lake.run([world.other], world.mmdb, "--events", "rejects", "--rejects", "events", ok=False)
     assert done.code in (3, 4), done.err
     one_line(done.err, "")
     assert world.seen() == world.before

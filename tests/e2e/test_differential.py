@@ -11,9 +11,10 @@ import pathlib
 import shutil
 
 import pytest
-from e2e import grammar
 from reference import pipeline_reference as reference
 from tools import engine
+
+from e2e import grammar
 
 SEEDS = int(os.environ.get("WEIR_TEST_SEEDS", "400"))
 FIRST = int(os.environ.get("WEIR_TEST_SEED", "1"))

@@ -155,9 +155,7 @@ def test_pyiceberg_appends_to_ours_and_we_to_theirs(lake, small_mmdb, tmp_path):
     text = clicks.HEADER + "e1,u1,2024-01-02T03:04:05Z,/,,,1.2.3.4\n"
     (tmp_path / "a.csv").write_text(text)
     lake.run([tmp_path / "a.csv"], small_mmdb)
-    catalog = SqlCatalog(
-        "weir", uri=f"sqlite:///{lake.catalog}", warehouse=f"file://{lake.warehouse}"
-    )
+    catalog = SqlCatalog("weir", uri=f"sqlite:///{lake.catalog}", warehouse=f"file://{lake.warehouse}")
     ours = catalog.load_table("web.events")
     ours.append(ours.scan().to_arrow())
     theirs = catalog.create_table("web.theirs", ours.schema(), partition_spec=ours.spec())

@@ -84,9 +84,7 @@ def key(v: Any) -> Any:
 
 
 def serialize(t: Table) -> bytes:
-    out = [
-        struct.pack("<IIII", len(t.columns), len(t.columns[0].groups), t.page_bytes, t.plain_zstd)
-    ]
+    out = [struct.pack("<IIII", len(t.columns), len(t.columns[0].groups), t.page_bytes, t.plain_zstd)]
     for c in t.columns:
         name = c.name.encode()
         out.append(struct.pack("<IIiI", c.type, c.optional, c.field_id, len(name)) + name)
@@ -98,9 +96,7 @@ def serialize(t: Table) -> bytes:
                 entries: dict[Any, int] = {}
                 index = []
                 for v in c.groups[g]:
-                    index.append(
-                        NULL_INDEX if v is None else entries.setdefault(key(v), len(entries))
-                    )
+                    index.append(NULL_INDEX if v is None else entries.setdefault(key(v), len(entries)))
                 values = [struct.unpack("<d", k)[0] if c.type == DOUBLE else k for k in entries]
                 out.append(struct.pack("<I", len(values)))
                 out += [pack_value(c.type, v) for v in values]
@@ -136,11 +132,7 @@ def check_values(t: Table) -> None:
     ]
 
     def micros(c: pa.ChunkedArray) -> list[Any]:
-        c = (
-            c.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-            if pa.types.is_timestamp(c.type)
-            else c
-        )
+        c = c.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()) if pa.types.is_timestamp(c.type) else c
         return c.to_pylist()
 
     arrow = pq.read_table(t.file)
@@ -223,11 +215,7 @@ def check_metadata(t: Table) -> None:
             assert chunk.compression == "ZSTD"
             assert chunk.path_in_schema == c.name
             assert chunk.num_values == group.num_rows
-            first = (
-                chunk.dictionary_page_offset
-                if chunk.has_dictionary_page
-                else chunk.data_page_offset
-            )
+            first = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
             assert first == at
             at += chunk.total_compressed_size
             size += chunk.total_uncompressed_size
@@ -278,11 +266,7 @@ def random_value(r: random.Random, kind: int) -> Any:
 def random_column(r: random.Random, name: str, kind: int, sizes: list[int]) -> Column:
     optional = r.random() < 0.6
     nulls = r.choice([0.0, 0.01, 0.5, 0.98, 1.0]) if optional else 0.0
-    pool = (
-        [random_value(r, kind) for _ in range(r.choice([1, 2, 7, 300]))]
-        if r.random() < 0.7
-        else None
-    )
+    pool = [random_value(r, kind) for _ in range(r.choice([1, 2, 7, 300]))] if r.random() < 0.7 else None
     sticky = r.choice([0.0, 0.5, 0.9])
     groups = []
     for n in sizes:
@@ -320,9 +304,7 @@ def test_one_row_and_all_null(writer: Path, tmp_path: Path, kind: int, dictionar
 
 
 def test_empty_strings(writer: Path, tmp_path: Path) -> None:
-    check(
-        writer, tmp_path, Table([Column("s", STRING, True, 1, [["", None] * 999, [""] * 50, [""]])])
-    )
+    check(writer, tmp_path, Table([Column("s", STRING, True, 1, [["", None] * 999, [""] * 50, [""]])]))
 
 
 def test_no_rows(writer: Path, tmp_path: Path) -> None:
@@ -354,9 +336,7 @@ def test_many_row_groups(writer: Path, tmp_path: Path) -> None:
     check(
         writer,
         tmp_path,
-        Table(
-            [Column("t", TIMESTAMP, False, 5, groups), Column("s", STRING, False, 1, strings, True)]
-        ),
+        Table([Column("t", TIMESTAMP, False, 5, groups), Column("s", STRING, False, 1, strings, True)]),
     )
 
 
@@ -400,22 +380,15 @@ def test_bounds_do_not_answer_for_values(writer: Path, tmp_path: Path) -> None:
     t = check(writer, tmp_path, Table([Column("s", STRING, False, 1, groups)]))
     want = (min(groups[0]), max(groups[0]))
     assert duckdb.sql(f"select min(s), max(s) from read_parquet('{t.file}')").fetchone() == want
-    assert (
-        pl.scan_parquet(t.file).select(a=pl.col("s").min(), b=pl.col("s").max()).collect().row(0)
-        == want
-    )
+    assert pl.scan_parquet(t.file).select(a=pl.col("s").min(), b=pl.col("s").max()).collect().row(0) == want
     last = groups[0][-1]
-    assert duckdb.sql(
-        f"select count(*) from read_parquet('{t.file}') where s = '{last}'"
-    ).fetchone() == (1,)
+    assert duckdb.sql(f"select count(*) from read_parquet('{t.file}') where s = '{last}'").fetchone() == (1,)
 
 
 def test_null_in_required_column_is_refused(writer: Path, tmp_path: Path) -> None:
     for dictionary in (False, True):
         t = Table([Column("s", STRING, False, 1, [["a", None]], dictionary)])
-        run = subprocess.run(
-            [writer, tmp_path / "x"], input=serialize(t), capture_output=True, check=False
-        )
+        run = subprocess.run([writer, tmp_path / "x"], input=serialize(t), capture_output=True, check=False)
         assert run.returncode == 4
         assert b'required column "s" has a null in row 1' in run.stderr
 

@@ -68,9 +68,7 @@ class Config:
     multiline: bool = False
     strict: bool = True
     keep: list[tuple[str, str]] = field(default_factory=list)
-    null_tokens: list[str] = field(
-        default_factory=lambda: ["null", "none", "nan", "n/a", "\\N", "-"]
-    )
+    null_tokens: list[str] = field(default_factory=lambda: ["null", "none", "nan", "n/a", "\\N", "-"])
     timestamp: str = "iso8601"
     geo_ip: str = "keep"
     gap_us: int = 1800 * SECOND_US
@@ -125,9 +123,7 @@ def decompress(name: str, data: bytes) -> bytes:
         import zstandard
 
         try:
-            reader = zstandard.ZstdDecompressor().stream_reader(
-                io.BytesIO(data), read_across_frames=True
-            )
+            reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
             return reader.read()
         except zstandard.ZstdError as e:
             raise BadInput(f"{name}: {e}") from e

@@ -61,7 +61,5 @@ def test_reference_country(tmp_path):
     both = {**US, "registered_country": {"iso_code": "FR"}}
     path.write_bytes(mmdb_writer.build([("1.0.0.0/8", both), ("2.0.0.0/8", FR), ("3.0.0.0/8", DE)]))
     geo = Geo(str(path))
-    found = [
-        geo.country(ip) for ip in ("1.1.1.1", "2.2.2.2", "3.3.3.3", "::ffff:3.3.3.3", "4.4.4.4")
-    ]
+    found = [geo.country(ip) for ip in ("1.1.1.1", "2.2.2.2", "3.3.3.3", "::ffff:3.3.3.3", "4.4.4.4")]
     assert found == ["US", "FR", "DE", "DE", "ZZ"]

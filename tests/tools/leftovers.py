@@ -8,6 +8,7 @@ import sqlite3
 
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import read_manifest_list
+
 from tools import engine
 
 
@@ -22,9 +23,7 @@ def referenced(lake: engine.Lake) -> set[pathlib.Path]:
         path = pathlib.Path(engine.local_path(location))
         metadata = json.loads(path.read_bytes())
         found.add(str(path))
-        found.update(
-            engine.local_path(m["metadata-file"]) for m in metadata.get("metadata-log", [])
-        )
+        found.update(engine.local_path(m["metadata-file"]) for m in metadata.get("metadata-log", []))
         for snapshot in metadata["snapshots"]:
             found.add(engine.local_path(snapshot["manifest-list"]))
             for manifest in read_manifest_list(io.new_input(snapshot["manifest-list"])):
