@@ -14,6 +14,7 @@ static const struct command {
     const char *about;
 } commands[] = {
     {"run", cmd_run, "run the pipeline: files in, Iceberg tables out"},
+    {"gen", cmd_gen, "make click data of any size with a known truth"},
     {"table", cmd_table, "list tables, show them, their history and files; clean up left-overs"},
     {"stack", cmd_stack, "list the stacks that can run it, check and set them up"},
     {NULL, NULL, NULL},

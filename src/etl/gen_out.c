@@ -94,6 +94,7 @@ int gen_out_write(struct gen_out *out, unsigned i, const void *data, size_t len,
     char path[PATH_BYTES];
     TRY(path_of(out, ".", out->files[i].name, ".tmp", path, e));
     /* Opened anew each time (10 µs against megabytes): files may be many more than descriptors. */
+    if (offset == 0) out->files[i].made = true;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (offset == 0 ? O_TRUNC : 0), 0666);
     if (fd < 0) return err_errno(e, ERR_OUTSIDE, "could not make \"%s\"", path);
     int rc = file_pwrite(fd, data, len, offset, path, e);

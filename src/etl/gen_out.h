@@ -25,7 +25,7 @@ struct gen_out {
  * files. The first day is in days since 1970. */
 int gen_out_open(struct gen_out *out, const struct gen_options *o, int32_t first_day, struct err *e);
 
-/* Write at an offset of file i. Any thread, different ranges. */
+/* Write at an offset of file i; first of all at 0, which makes it. Any thread, different ranges. */
 int gen_out_write(struct gen_out *out, unsigned i, const void *data, size_t len, uint64_t offset,
                   struct err *e);
 
