@@ -68,8 +68,10 @@ void result_print_text(const json_t *result, const struct result_context *c) {
         if (json_integer_value(value) > 0)
             print_count("  ", reason, (uint64_t)json_integer_value(value), "values did not fit: null");
     }
-    print_count("", "sessions", number(result, "sessions"), "");
-    print_count("", "visitors", number(result, "users"), "");
+    if (!json_is_true(json_object_get(json_object_get(tables, "events"), "skipped"))) { /* else unknown */
+        print_count("", "sessions", number(result, "sessions"), "");
+        print_count("", "visitors", number(result, "users"), "");
+    }
     printf("\n");
     print_table(tables, "rejects", c->job->namespace_name, c->job->rejects);
     print_table(tables, "events", c->job->namespace_name, c->job->events);
