@@ -13,7 +13,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *about;
 } commands[] = {
-    {"run", cmd_run, "run the pipeline: files in, Iceberg tables out"},
+    {"run", cmd_run, "clean, locate and sessionize click files into Iceberg tables"},
     {"gen", cmd_gen, "make click data of any size with a known truth"},
     {"table", cmd_table, "list tables, show them, their history and files; clean up left-overs"},
     {"sql", cmd_sql, "query the tables with DuckDB: a shell, or one query"},
