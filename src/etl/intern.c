@@ -6,16 +6,11 @@
 
 enum { FIRST_SLOTS = 256 };
 
-void intern_init(struct intern *t) {
-    *t = (struct intern){0};
-    buf_init(&t->bytes, 0);
-}
-
 void intern_release(struct intern *t) {
     free(t->slots);
     free(t->entries);
     buf_release(&t->bytes);
-    intern_init(t);
+    *t = (struct intern){0};
 }
 
 void intern_clear(struct intern *t) {
@@ -62,6 +57,7 @@ uint32_t intern_str(struct intern *t, struct str s, struct err *e) {
         if (x->hash == hash && x->len == s.len && equal(t->bytes.data + x->offset, s.ptr, s.len))
             return t->slots[at] - 1;
     }
+    t->bytes.max = SIZE_MAX / 2;
     uint64_t offset = t->bytes.len;
     if (buf_reserve(&t->bytes, s.len + 1, e) || buf_add(&t->bytes, s.ptr, s.len, e)) return UINT32_MAX;
     t->entries[t->count] = (struct intern_entry){.offset = offset, .len = s.len, .hash = hash};
@@ -80,8 +76,4 @@ uint32_t intern_pair(struct intern *t, uint64_t a, uint64_t b, struct err *e) {
     t->entries[t->count] = (struct intern_entry){.offset = a, .extra = b, .hash = hash};
     t->slots[at] = ++t->count;
     return t->count - 1;
-}
-
-uint64_t intern_memory(const struct intern *t) {
-    return t->slot_count * sizeof *t->slots + t->cap * sizeof *t->entries + t->bytes.cap;
 }

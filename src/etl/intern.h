@@ -11,7 +11,7 @@ struct intern_entry {
     uint32_t len, hash;
 };
 
-/* Owns copies of the strings. */
+/* Owns copies of the strings. All zero bytes: empty. */
 struct intern {
     uint32_t *slots;     /* entry + 1; 0: free */
     uint32_t slot_count; /* a power of 2 */
@@ -20,7 +20,6 @@ struct intern {
     struct buf bytes;
 };
 
-void intern_init(struct intern *t);
 void intern_release(struct intern *t);
 
 /* Forget all entries, keep the memory. */
@@ -36,8 +35,5 @@ uint32_t intern_pair(struct intern *t, uint64_t a, uint64_t b, struct err *e);
 static inline struct str intern_get(const struct intern *t, uint32_t i) {
     return (struct str){(const char *)t->bytes.data + t->entries[i].offset, t->entries[i].len};
 }
-
-/* Bytes of memory held. */
-uint64_t intern_memory(const struct intern *t);
 
 #endif

@@ -10,8 +10,7 @@
 static void numbers_strings_by_first_appearance(void **state) {
     (void)state;
     struct err e;
-    struct intern t;
-    intern_init(&t);
+    struct intern t = {0};
     for (int round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < 20000; i++) {
             char text[32];
@@ -33,8 +32,7 @@ static void numbers_strings_by_first_appearance(void **state) {
 static void numbers_pairs(void **state) {
     (void)state;
     struct err e;
-    struct intern t;
-    intern_init(&t);
+    struct intern t = {0};
     for (uint32_t i = 0; i < 30000; i++)
         assert_int_equal(intern_pair(&t, i % 100, (uint64_t) - (int64_t)(i % 10000 / 100), &e), i % 10000);
     intern_release(&t);

@@ -23,7 +23,8 @@ struct worker {
     struct ingest_buffer input;
     struct results_reader results;
     struct parquet_encoder *encoder;
-    struct arena scratch, *meta;
+    struct event_encoder *columns; /* rows to columns */
+    struct arena scratch, *meta;   /* scratch: of rejects */
     struct buf out;
     struct event_group **groups; /* with rows; the first `active` */
     struct event_group *spare;   /* one kept for its memory */
@@ -38,7 +39,7 @@ static int write_events(struct worker *w, uint32_t index, struct err *e) {
     struct event_group *g = w->groups[index];
     struct parquet_row_group *meta;
     buf_clear(&w->out);
-    TRY(event_group_encode(g, w->encoder, w->o->events->columns, &w->scratch, &w->out, w->meta, &meta, e));
+    TRY(event_encode(w->columns, g, w->encoder, w->o->events->columns, &w->out, w->meta, &meta, e));
     TRY(data_files_add(w->o->events, g->day, &w->out, meta, e));
     w->groups[index] = w->groups[--w->active];
     if (w->by_day[g->day & (DAY_SLOTS - 1)] == g) w->by_day[g->day & (DAY_SLOTS - 1)] = NULL;
@@ -71,7 +72,7 @@ static struct event_group *find_day(struct worker *w, int32_t day) {
         w->groups = groups;
         w->group_cap = cap;
     }
-    struct event_group *g = w->spare ? w->spare : event_group_new(w->o->in->pipeline, w->o->mmdb);
+    struct event_group *g = w->spare ? w->spare : event_group_new(w->o->in->pipeline);
     if (!g) return NULL;
     w->spare = NULL;
     g->day = day;
@@ -178,7 +179,8 @@ static int worker_init(struct worker *w, unsigned index, struct err *e) {
     reject_group_init(&w->rejects, o->in->pipeline, w->job->source_files, o->in->file_count);
     w->scanner = scanner_new(o->in->pipeline, SCAN_FULL);
     w->encoder = parquet_encoder_new(&(struct parquet_options){.zstd_level = 1});
-    if (!w->scanner || !w->encoder) return err_nomem(e);
+    w->columns = event_encoder_new(o->in->pipeline, o->mmdb);
+    if (!w->scanner || !w->encoder || !w->columns) return err_nomem(e);
     return results_reader_init(&w->results, o->results, e);
 }
 
@@ -191,6 +193,7 @@ static void worker_release(struct worker *w) {
     ingest_buffer_release(&w->input);
     results_reader_release(&w->results);
     parquet_encoder_free(w->encoder);
+    event_encoder_free(w->columns);
     arena_release(&w->scratch);
     buf_release(&w->out);
 }

@@ -29,7 +29,8 @@ int reject_group_add(struct reject_group *g, enum reason reason, const struct sc
 
 uint64_t reject_group_bytes(const struct reject_group *g);
 
-/* As event_group_encode. */
+/* Encode the rows (at least one): bytes appended to *out, metadata placed in `meta`; `scratch` is cleared and
+ * used. */
 int reject_group_encode(const struct reject_group *g, struct parquet_encoder *encoder,
                         const struct parquet_column *columns, struct arena *scratch, struct buf *out,
                         struct arena *meta, struct parquet_row_group **group, struct err *e);
