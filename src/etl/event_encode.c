@@ -36,6 +36,7 @@ struct event_encoder {
     uint32_t *device; /* number in devices by number in raw_devices */
     struct numbered *row;
     uint32_t *order; /* order[i]: the row that stands at i */
+    uint32_t *ip;    /* by place: number in ips, NONE: null */
     struct parquet_values values[EV_MAX];
 };
 
@@ -151,24 +152,43 @@ static uint32_t *indexed(struct event_encoder *x, int column, const struct str *
     return index;
 }
 
-static int encode_text(struct event_encoder *x, struct err *e) {
+/* One walk over the rows in their new order fills every column: they are met at random, so once is enough. */
+static int gather(struct event_encoder *x, struct err *e) {
+    enum { AHEAD = 12 };
     const struct event_group *g = x->g;
     struct str *ids = arena_alloc(&x->arena, g->rows * sizeof *ids);
     struct str *urls = arena_alloc(&x->arena, g->rows * sizeof *urls);
     int64_t *times = arena_alloc(&x->arena, g->rows * sizeof *times);
-    if (!ids || !urls || !times) return err_nomem(e);
+    int32_t *seqs = arena_alloc(&x->arena, g->rows * sizeof *seqs);
+    uint32_t *sessions = arena_alloc(&x->arena, g->rows * sizeof *sessions);
+    uint32_t *referrers = indexed(x, EV_REFERRER, dictionary(x, &x->referrers), x->referrers.count);
+    uint32_t *devices = indexed(x, EV_DEVICE, dictionary(x, &x->devices), x->devices.count);
+    x->ip = arena_alloc(&x->arena, g->rows * sizeof *x->ip);
+    if (!ids || !urls || !times || !seqs || !sessions || !referrers || !devices || !x->ip)
+        return err_nomem(e);
     const char *text = (const char *)g->text.data;
     for (uint32_t i = 0; i < g->rows; i++) {
+        if (i + AHEAD < g->rows) {
+            __builtin_prefetch(&g->row[x->order[i + AHEAD]]);
+            __builtin_prefetch(&x->row[x->order[i + AHEAD]]);
+        }
         const struct event_row *r = &g->row[x->order[i]];
         const struct numbered *n = &x->row[x->order[i]];
         uint32_t url = r->len[TEXT_PAGE_URL];
         ids[i] = (struct str){text + n->event_id, r->len[TEXT_EVENT_ID]};
-        urls[i] = url == UINT32_MAX ? (struct str){0} : (struct str){text + n->page_url, url};
+        urls[i] = url == NONE ? (struct str){0} : (struct str){text + n->page_url, url};
         times[i] = r->time_us;
+        seqs[i] = (int32_t)r->seq;
+        sessions[i] = n->session;
+        referrers[i] = n->referrer;
+        devices[i] = n->device;
+        x->ip[i] = n->ip;
     }
     x->values[EV_EVENT_ID].strings = ids;
     x->values[EV_PAGE_URL].strings = urls;
     x->values[EV_EVENT_TIME].int64s = times;
+    x->values[EV_EVENT_SEQ].int32s = seqs;
+    x->values[EV_SESSION_ID].index = sessions;
     return 0;
 }
 
@@ -191,16 +211,15 @@ static int encode_sessions(struct event_encoder *x, struct err *e) {
     struct str *ids = arena_alloc(&x->arena, n * sizeof *ids);
     int64_t *starts = arena_alloc(&x->arena, n * sizeof *starts);
     uint32_t *users = indexed(x, EV_USER_ID, dictionary(x, &x->users), x->users.count);
-    uint32_t *sessions = indexed(x, EV_SESSION_ID, ids, n);
-    if (!ids || !starts || !users || !sessions) return err_nomem(e);
+    const uint32_t *sessions = x->values[EV_SESSION_ID].index;
+    if (!ids || !starts || !users) return err_nomem(e);
     for (uint32_t s = 0; s < n; s++) {
         starts[s] = (int64_t)entry[s].extra;
         TRY(session_id(x, intern_get(&x->users, (uint32_t)entry[s].offset), starts[s], &ids[s], e));
     }
-    for (uint32_t i = 0; i < x->g->rows; i++) {
-        sessions[i] = x->row[x->order[i]].session;
-        users[i] = (uint32_t)entry[sessions[i]].offset;
-    }
+    for (uint32_t i = 0; i < x->g->rows; i++) users[i] = (uint32_t)entry[sessions[i]].offset;
+    x->values[EV_SESSION_ID] =
+        (struct parquet_values){.strings = ids, .index = sessions, .dictionary_count = n};
     x->values[EV_SESSION_START] =
         (struct parquet_values){.int64s = starts, .index = sessions, .dictionary_count = n};
     return 0;
@@ -209,14 +228,8 @@ static int encode_sessions(struct event_encoder *x, struct err *e) {
 /* event_seq: few distinct small numbers, unless a robot's session is among them. */
 static int encode_seq(struct event_encoder *x, struct err *e) {
     uint32_t rows = x->g->rows, max = 0, count = 0;
-    int32_t *plain = arena_alloc(&x->arena, rows * sizeof *plain);
-    if (!plain) return err_nomem(e);
-    for (uint32_t i = 0; i < rows; i++) {
-        uint32_t seq = x->g->row[x->order[i]].seq;
-        plain[i] = (int32_t)seq;
-        max = seq > max ? seq : max;
-    }
-    x->values[EV_EVENT_SEQ].int32s = plain;
+    const int32_t *plain = x->values[EV_EVENT_SEQ].int32s;
+    for (uint32_t i = 0; i < rows; i++) max = (uint32_t)plain[i] > max ? (uint32_t)plain[i] : max;
     if (max > DICTIONARY_SEQ_MAX) return 0;
     uint32_t *number = arena_zalloc(&x->arena, ((size_t)max + 1) * sizeof *number);
     int32_t *entries = arena_alloc(&x->arena, ((size_t)max + 1) * sizeof *entries);
@@ -256,7 +269,7 @@ static int encode_ips(struct event_encoder *x, struct err *e) {
     }
     for (uint32_t c = 0; c < countries; c++) country_number[c] = NONE;
     for (uint32_t i = 0; i < x->g->rows; i++) {
-        uint32_t n = x->row[x->order[i]].ip;
+        uint32_t n = x->ip[i];
         uint16_t c = n == NONE ? 0 : ip_country[n];
         if (country_number[c] == NONE) {
             names[used] = mmdb_country_name(x->mmdb, c);
@@ -267,17 +280,6 @@ static int encode_ips(struct event_encoder *x, struct err *e) {
     }
     x->values[EV_IP_ADDRESS].dictionary_count = shown;
     x->values[EV_COUNTRY].dictionary_count = used;
-    return 0;
-}
-
-static int encode_small(struct event_encoder *x, struct err *e) {
-    uint32_t *referrer = indexed(x, EV_REFERRER, dictionary(x, &x->referrers), x->referrers.count);
-    uint32_t *device = indexed(x, EV_DEVICE, dictionary(x, &x->devices), x->devices.count);
-    if (!referrer || !device) return err_nomem(e);
-    for (uint32_t i = 0; i < x->g->rows; i++) {
-        referrer[i] = x->row[x->order[i]].referrer;
-        device[i] = x->row[x->order[i]].device;
-    }
     return 0;
 }
 
@@ -327,11 +329,10 @@ int event_encode(struct event_encoder *x, const struct event_group *g, struct pa
     begin(x, g);
     TRY(number_rows(x, e));
     TRY(order_rows(x, e));
-    TRY(encode_text(x, e));
+    TRY(gather(x, e));
     TRY(encode_sessions(x, e));
     TRY(encode_seq(x, e));
     TRY(encode_ips(x, e));
-    TRY(encode_small(x, e));
     for (unsigned k = 0; k < x->pipeline->keep_count; k++)
         TRY(x->pipeline->keep[k].type == KEEP_STRING ? encode_keep_string(x, k, e)
                                                      : encode_keep_number(x, k, e));
