@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/native.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,9 @@ static void print_help(void) {
 }
 
 int main(int argc, char **argv) {
+    /* Large blocks are mapped, always: memory given back is then really back, and budgets hold. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+
     start_ns = clock_real_ns();
     struct err e = {0};
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write like any other */

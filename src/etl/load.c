@@ -26,7 +26,7 @@ struct worker {
     struct event_encoder *columns; /* rows to columns */
     struct arena scratch, *meta;   /* scratch: of rejects */
     struct buf out;
-    struct event_group **groups; /* with rows; the first `active` */
+    struct event_group **groups; /* of the days at hand; the first `active` */
     struct event_group *spare;   /* one kept for its memory */
     uint32_t active, group_cap;
     struct event_group *by_day[DAY_SLOTS]; /* a cache */
@@ -35,15 +35,23 @@ struct worker {
     struct load_counts counts;
 };
 
-static int write_events(struct worker *w, uint32_t index, struct err *e) {
-    struct event_group *g = w->groups[index];
+/* Write a group's rows, if any; it stays, empty, with its memory: its day will often go on. */
+static int write_events(struct worker *w, struct event_group *g, struct err *e) {
     struct parquet_row_group *meta;
+    if (!g->rows) return 0;
     buf_clear(&w->out);
     TRY(event_encode(w->columns, g, w->encoder, w->o->events->columns, &w->out, w->meta, &meta, e));
     TRY(data_files_add(w->o->events, g->day, &w->out, meta, e));
+    event_group_clear(g);
+    return 0;
+}
+
+/* Write a group whose day has passed; its memory serves another day. */
+static int retire(struct worker *w, uint32_t index, struct err *e) {
+    struct event_group *g = w->groups[index];
+    TRY(write_events(w, g, e));
     w->groups[index] = w->groups[--w->active];
     if (w->by_day[g->day & (DAY_SLOTS - 1)] == g) w->by_day[g->day & (DAY_SLOTS - 1)] = NULL;
-    event_group_clear(g);
     if (w->spare)
         event_group_free(g);
     else
@@ -109,21 +117,20 @@ static int reject(struct worker *w, enum reason reason, const struct scan_row *r
 static int tidy(struct worker *w, struct err *e) {
     uint64_t pool = 0;
     for (uint32_t i = w->active; i--;) {
-        uint64_t bytes = event_group_bytes(w->groups[i]);
-        if (bytes >= w->o->group_bytes || w->rows - w->groups[i]->touched > IDLE_ROWS)
-            TRY(write_events(w, i, e));
+        struct event_group *g = w->groups[i];
+        if (w->rows - g->touched > IDLE_ROWS)
+            TRY(retire(w, i, e));
+        else if (event_group_bytes(g) >= w->o->group_bytes)
+            TRY(write_events(w, g, e));
         else
-            pool += bytes;
+            pool += event_group_bytes(g);
     }
     while (pool > w->o->pool_bytes) {
-        uint32_t largest = 0;
-        uint64_t most = 0;
-        for (uint32_t i = 0; i < w->active; i++) {
-            uint64_t bytes = event_group_bytes(w->groups[i]);
-            if (bytes > most) most = bytes, largest = i;
-        }
+        struct event_group *largest = w->groups[0];
+        for (uint32_t i = 1; i < w->active; i++)
+            if (event_group_bytes(w->groups[i]) > event_group_bytes(largest)) largest = w->groups[i];
+        pool -= event_group_bytes(largest);
         TRY(write_events(w, largest, e));
-        pool -= most;
     }
     return reject_group_bytes(&w->rejects) >= w->o->group_bytes ? write_rejects(w, e) : 0;
 }
@@ -167,7 +174,8 @@ static int load_unit(struct worker *w, uint32_t unit, const struct threads_group
     for (uint32_t i = from; i < to && !threads_stopping(g); i++) TRY(load_chunk(w, i, e));
     /* The next unit lies elsewhere in time: a group that is nearly full would gain little from it. */
     for (uint32_t i = w->active; i--;)
-        if (event_group_bytes(w->groups[i]) >= w->o->group_bytes / 4 * 3) TRY(write_events(w, i, e));
+        if (event_group_bytes(w->groups[i]) >= w->o->group_bytes / 4 * 3)
+            TRY(write_events(w, w->groups[i], e));
     return 0;
 }
 
@@ -217,7 +225,7 @@ static int run_thread(void *ctx, unsigned index, struct threads_group *g, struct
         if (unit >= units) break;
         rc = load_unit(w, unit, g, e);
     }
-    while (!rc && w->active && !threads_stopping(g)) rc = write_events(w, w->active - 1, e);
+    while (!rc && w->active && !threads_stopping(g)) rc = retire(w, w->active - 1, e);
     if (!rc && !threads_stopping(g)) rc = write_rejects(w, e);
     pthread_mutex_lock(&job->lock);
     add_counts(&job->counts, &w->counts);

@@ -47,9 +47,10 @@ int tie_resolve(struct tie_reader *t, const struct key *keys, uint32_t n, struct
     if (n > t->cap) {
         free(t->records);
         t->cap = 0;
-        t->records = malloc(n * 2 * sizeof *t->records);
+        uint32_t cap = n < 1024 ? 1024 : n;
+        t->records = malloc(cap * sizeof *t->records);
         if (!t->records) return err_nomem(e);
-        t->cap = n * 2;
+        t->cap = cap;
     }
     for (uint32_t i = 0; i < n; i++) TRY(fetch(t, key_row(&keys[i]), &t->records[i], e));
     qsort_r(t->records, n, sizeof *t->records, compare, (void *)t->in->pipeline);
