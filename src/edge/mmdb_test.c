@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/random.h"
+#include "edge/mmdb_writer_test.h"
 
 #include <arpa/inet.h>
 #include <maxminddb.h>
@@ -23,112 +24,6 @@ const char *__lsan_default_suppressions(void) {
     return "leak:libmaxminddb";
 }
 
-/* ---- a writer of small databases ---- */
-
-enum { NODES_MAX = 4096, NOTHING = -1, DATA = 1 << 20 };
-
-struct writer {
-    int child[NODES_MAX][2]; /* a node, NOTHING, or DATA + offset in data */
-    int count;
-    struct buf data;
-};
-
-static void writer_init(struct writer *w) {
-    w->child[0][0] = w->child[0][1] = NOTHING;
-    w->count = 1;
-    buf_init(&w->data, 1 << 20);
-}
-
-static void add(struct buf *b, const void *data, size_t len) {
-    struct err e;
-    assert_int_equal(buf_add(b, data, len, &e), 0);
-}
-
-static void add_byte(struct buf *b, unsigned byte) {
-    uint8_t x = (uint8_t)byte;
-    add(b, &x, 1);
-}
-
-static void add_text(struct buf *b, const char *text) {
-    size_t n = strlen(text);
-    if (n < 29) {
-        add_byte(b, 2u << 5 | (unsigned)n);
-    } else {
-        add_byte(b, 2u << 5 | 29);
-        add_byte(b, (unsigned)(n - 29));
-    }
-    add(b, text, n);
-}
-
-static void add_map(struct buf *b, unsigned pairs) {
-    add_byte(b, 7u << 5 | pairs);
-}
-
-/* Types 5, 6, 9: uint16, uint32, uint64; the library wants the one that the format says. */
-static void add_uint(struct buf *b, unsigned type, uint64_t v) {
-    int bytes = type == 5 ? 2 : 4;
-    if (type > 7) {
-        add_byte(b, (unsigned)bytes);
-        add_byte(b, type - 7);
-    } else {
-        add_byte(b, type << 5 | (unsigned)bytes);
-    }
-    for (int i = bytes - 1; i >= 0; i--) add_byte(b, (unsigned)(v >> 8 * i) & 255);
-}
-
-/* {"country_code": code}; returns what a node's child may be. */
-static int flat_record(struct writer *w, const char *code) {
-    int at = DATA + (int)w->data.len;
-    add_map(&w->data, 1);
-    add_text(&w->data, "country_code");
-    add_text(&w->data, code);
-    return at;
-}
-
-/* {key: {"names": {"en": …}, "iso_code": code}} */
-static int nested_record(struct writer *w, const char *key, const char *code) {
-    int at = DATA + (int)w->data.len;
-    add_map(&w->data, 1);
-    add_text(&w->data, key);
-    add_map(&w->data, 2);
-    add_text(&w->data, "names");
-    add_map(&w->data, 1);
-    add_text(&w->data, "en");
-    add_text(&w->data, "a rather long name of a country in English, over 29 bytes");
-    add_text(&w->data, "iso_code");
-    add_text(&w->data, code);
-    return at;
-}
-
-static void insert(struct writer *w, const char *net, int bits, int child) {
-    uint8_t a[16] = {0};
-    if (strchr(net, ':'))
-        assert_int_equal(inet_pton(AF_INET6, net, a), 1);
-    else
-        assert_int_equal(inet_pton(AF_INET, net, a), 1);
-    int node = 0;
-    for (int i = 0; i < bits - 1; i++) {
-        int *c = &w->child[node][a[i / 8] >> (7 - i % 8) & 1];
-        if (*c < 0 || *c >= DATA) {
-            int old = *c, made = w->count++;
-            assert_true(made < NODES_MAX);
-            w->child[made][0] = w->child[made][1] = old;
-            *c = made;
-        }
-        node = *c;
-    }
-    w->child[node][a[(bits - 1) / 8] >> (7 - (bits - 1) % 8) & 1] = child;
-}
-
-/* The node that stands at net/bits. */
-static int node_at(struct writer *w, const char *net, int bits) {
-    uint8_t a[16] = {0};
-    assert_int_equal(inet_pton(AF_INET6, net, a), 1);
-    int node = 0;
-    for (int i = 0; i < bits; i++) node = w->child[node][a[i / 8] >> (7 - i % 8) & 1];
-    return node;
-}
-
 static void write_file(const void *data, size_t len) {
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
@@ -136,48 +31,9 @@ static void write_file(const void *data, size_t len) {
     assert_int_equal(fclose(f), 0);
 }
 
-static void build(struct writer *w, unsigned record_size, unsigned ip_version, struct buf *out) {
-    buf_init(out, 1 << 24);
-    for (int i = 0; i < w->count; i++) {
-        uint32_t c[2];
-        for (int k = 0; k < 2; k++) {
-            int v = w->child[i][k];
-            c[k] = (uint32_t)(v == NOTHING ? w->count : v >= DATA ? w->count + 16 + (v - DATA) : v);
-        }
-        for (int k = 0; k < 2; k++) {
-            if (k == 1 && record_size == 28) add_byte(out, (c[0] >> 24) << 4 | c[1] >> 24);
-            if (record_size == 32) add_byte(out, c[k] >> 24);
-            for (int s = 16; s >= 0; s -= 8) add_byte(out, c[k] >> s & 255);
-        }
-    }
-    for (int i = 0; i < 16; i++) add_byte(out, 0);
-    add(out, w->data.data, w->data.len);
-    add(out, "\xab\xcd\xefMaxMind.com", 14);
-    add_map(out, 9);
-    add_text(out, "node_count");
-    add_uint(out, 6, (uint64_t)w->count);
-    add_text(out, "record_size");
-    add_uint(out, 5, record_size);
-    add_text(out, "ip_version");
-    add_uint(out, 5, ip_version);
-    add_text(out, "database_type");
-    add_text(out, "Test-Country");
-    add_text(out, "languages");
-    add_byte(out, 0);
-    add_byte(out, 4);
-    add_text(out, "binary_format_major_version");
-    add_uint(out, 5, 2);
-    add_text(out, "binary_format_minor_version");
-    add_uint(out, 5, 0);
-    add_text(out, "build_epoch");
-    add_uint(out, 9, 1700000000);
-    add_text(out, "description");
-    add_map(out, 0);
-}
-
-static void build_file(struct writer *w, unsigned record_size, unsigned ip_version) {
+static void build_file(struct mmdb_writer *w, unsigned record_size, unsigned ip_version) {
     struct buf out;
-    build(w, record_size, ip_version, &out);
+    mmdb_writer_build(w, record_size, ip_version, &out);
     write_file(out.data, out.len);
     buf_release(&out);
     buf_release(&w->data);
@@ -317,14 +173,14 @@ static void ipv4_only(void **state) {
     (void)state;
     static const unsigned sizes[] = {24, 28, 32};
     for (int i = 0; i < 3; i++) {
-        struct writer w;
-        writer_init(&w);
-        int se = flat_record(&w, "SE"), de = flat_record(&w, "DE");
-        insert(&w, "1.2.0.0", 16, se);
-        insert(&w, "1.2.3.0", 24, de);
-        insert(&w, "1.2.3.77", 32, se);
-        insert(&w, "255.255.255.255", 32, de);
-        insert(&w, "0.0.0.0", 32, se);
+        struct mmdb_writer w;
+        mmdb_writer_init(&w);
+        int se = mmdb_writer_flat(&w, "SE"), de = mmdb_writer_flat(&w, "DE");
+        mmdb_writer_insert(&w, "1.2.0.0", 16, se);
+        mmdb_writer_insert(&w, "1.2.3.0", 24, de);
+        mmdb_writer_insert(&w, "1.2.3.77", 32, se);
+        mmdb_writer_insert(&w, "255.255.255.255", 32, de);
+        mmdb_writer_insert(&w, "0.0.0.0", 32, se);
         build_file(&w, sizes[i], 4);
         compare(20000);
         struct err e;
@@ -349,21 +205,21 @@ static void ipv6_and_aliases(void **state) {
     (void)state;
     static const unsigned sizes[] = {24, 28, 32};
     for (int i = 0; i < 3; i++) {
-        struct writer w;
-        writer_init(&w);
-        int se = nested_record(&w, "country", "SE"), de = nested_record(&w, "country", "DE");
-        insert(&w, "::1.2.0.0", 96 + 16, se);
-        insert(&w, "::1.2.3.0", 96 + 24, de);
-        insert(&w, "2a00::", 16, se);
-        insert(&w, "2a00:1:2:3::", 64, de);
-        insert(&w, "2a00:1:2:4:8000::", 65, de);
-        insert(&w, "2a00:1:2:5::1", 128, de);
-        insert(&w, "2a00:1:2:6:ffff:ffff:ffff:ffff", 128, de);
-        insert(&w, "2a00:1:2:7::1", 128, de);
-        insert(&w, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 127, de);
-        insert(&w, "2002::", 16, node_at(&w, "::", 96));
-        insert(&w, "2001::", 32, node_at(&w, "::", 96));
-        insert(&w, "64:ff9b::", 96, node_at(&w, "::", 96));
+        struct mmdb_writer w;
+        mmdb_writer_init(&w);
+        int se = mmdb_writer_nested(&w, "country", "SE"), de = mmdb_writer_nested(&w, "country", "DE");
+        mmdb_writer_insert(&w, "::1.2.0.0", 96 + 16, se);
+        mmdb_writer_insert(&w, "::1.2.3.0", 96 + 24, de);
+        mmdb_writer_insert(&w, "2a00::", 16, se);
+        mmdb_writer_insert(&w, "2a00:1:2:3::", 64, de);
+        mmdb_writer_insert(&w, "2a00:1:2:4:8000::", 65, de);
+        mmdb_writer_insert(&w, "2a00:1:2:5::1", 128, de);
+        mmdb_writer_insert(&w, "2a00:1:2:6:ffff:ffff:ffff:ffff", 128, de);
+        mmdb_writer_insert(&w, "2a00:1:2:7::1", 128, de);
+        mmdb_writer_insert(&w, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 127, de);
+        mmdb_writer_insert(&w, "2002::", 16, mmdb_writer_node_at(&w, "::", 96));
+        mmdb_writer_insert(&w, "2001::", 32, mmdb_writer_node_at(&w, "::", 96));
+        mmdb_writer_insert(&w, "64:ff9b::", 96, mmdb_writer_node_at(&w, "::", 96));
         build_file(&w, sizes[i], 6);
         compare(20000);
         struct err e;
@@ -389,9 +245,9 @@ static void ipv6_and_aliases(void **state) {
 /* ::/64 is one record: all of IPv4 is, and nothing below. */
 static void ipv4_part_ends_early(void **state) {
     (void)state;
-    struct writer w;
-    writer_init(&w);
-    insert(&w, "::", 64, flat_record(&w, "FI"));
+    struct mmdb_writer w;
+    mmdb_writer_init(&w);
+    mmdb_writer_insert(&w, "::", 64, mmdb_writer_flat(&w, "FI"));
     build_file(&w, 24, 6);
     compare(5000);
     struct err e;
@@ -404,31 +260,31 @@ static void ipv4_part_ends_early(void **state) {
 /* 2.8: country.iso_code, else country_code, else registered_country.iso_code; a record without: nothing. */
 static void keys_in_order(void **state) {
     (void)state;
-    struct writer w;
-    writer_init(&w);
-    insert(&w, "1.0.0.0", 8, nested_record(&w, "registered_country", "RC"));
-    insert(&w, "2.0.0.0", 8, nested_record(&w, "continent", "EU"));
+    struct mmdb_writer w;
+    mmdb_writer_init(&w);
+    mmdb_writer_insert(&w, "1.0.0.0", 8, mmdb_writer_nested(&w, "registered_country", "RC"));
+    mmdb_writer_insert(&w, "2.0.0.0", 8, mmdb_writer_nested(&w, "continent", "EU"));
     int all = DATA + (int)w.data.len;
-    add_map(&w.data, 3);
-    add_text(&w.data, "registered_country");
-    add_map(&w.data, 1);
-    add_text(&w.data, "iso_code");
-    add_text(&w.data, "RC");
-    add_text(&w.data, "country_code");
-    add_text(&w.data, "CC");
-    add_text(&w.data, "country");
-    add_map(&w.data, 1);
-    add_text(&w.data, "iso_code");
-    add_text(&w.data, "IC");
-    insert(&w, "3.0.0.0", 8, all);
+    mmdb_writer_map(&w.data, 3);
+    mmdb_writer_text(&w.data, "registered_country");
+    mmdb_writer_map(&w.data, 1);
+    mmdb_writer_text(&w.data, "iso_code");
+    mmdb_writer_text(&w.data, "RC");
+    mmdb_writer_text(&w.data, "country_code");
+    mmdb_writer_text(&w.data, "CC");
+    mmdb_writer_text(&w.data, "country");
+    mmdb_writer_map(&w.data, 1);
+    mmdb_writer_text(&w.data, "iso_code");
+    mmdb_writer_text(&w.data, "IC");
+    mmdb_writer_insert(&w, "3.0.0.0", 8, all);
     int text = DATA + (int)w.data.len; /* {"country": "XX", "country_code": "CD"} as some databases have it */
-    add_map(&w.data, 2);
-    add_text(&w.data, "country");
-    add_text(&w.data, "XX");
-    add_text(&w.data, "country_code");
-    add_text(&w.data, "CD");
-    insert(&w, "4.0.0.0", 8, text);
-    insert(&w, "5.0.0.0", 8, flat_record(&w, "ZZ"));
+    mmdb_writer_map(&w.data, 2);
+    mmdb_writer_text(&w.data, "country");
+    mmdb_writer_text(&w.data, "XX");
+    mmdb_writer_text(&w.data, "country_code");
+    mmdb_writer_text(&w.data, "CD");
+    mmdb_writer_insert(&w, "4.0.0.0", 8, text);
+    mmdb_writer_insert(&w, "5.0.0.0", 8, mmdb_writer_flat(&w, "ZZ"));
     build_file(&w, 28, 4);
     struct err e;
     struct mmdb *db;
@@ -444,10 +300,10 @@ static void keys_in_order(void **state) {
 
 static void refused(void **state) {
     (void)state;
-    struct writer w;
+    struct mmdb_writer w;
     struct buf out;
-    writer_init(&w);
-    insert(&w, "1.0.0.0", 8, nested_record(&w, "continent", "EU"));
+    mmdb_writer_init(&w);
+    mmdb_writer_insert(&w, "1.0.0.0", 8, mmdb_writer_nested(&w, "continent", "EU"));
     build_file(&w, 24, 4);
     assert_refused("has no country data");
 
@@ -459,45 +315,45 @@ static void refused(void **state) {
     assert_refused("not a usable MaxMind DB");
 
     /* A node that points at itself. */
-    writer_init(&w);
-    insert(&w, "1.0.0.0", 8, flat_record(&w, "SE"));
+    mmdb_writer_init(&w);
+    mmdb_writer_insert(&w, "1.0.0.0", 8, mmdb_writer_flat(&w, "SE"));
     w.child[3][0] = 3;
     build_file(&w, 24, 4);
     assert_refused("too deep");
 
     /* A tree whose every node has both children at the root: it would never end. */
-    writer_init(&w);
-    insert(&w, "::1", 128, flat_record(&w, "SE"));
+    mmdb_writer_init(&w);
+    mmdb_writer_insert(&w, "::1", 128, mmdb_writer_flat(&w, "SE"));
     for (int i = 1; i < w.count - 1; i++) w.child[i][0] = w.child[i][1] = i + 1;
     w.child[w.count - 1][0] = w.child[w.count - 1][1] = NOTHING;
     build_file(&w, 24, 6);
     assert_refused("never ends");
 
     /* A pointer beyond the data. */
-    writer_init(&w);
-    insert(&w, "1.0.0.0", 8, DATA + 5000);
-    flat_record(&w, "SE");
+    mmdb_writer_init(&w);
+    mmdb_writer_insert(&w, "1.0.0.0", 8, DATA + 5000);
+    mmdb_writer_flat(&w, "SE");
     build_file(&w, 32, 4);
     assert_refused("outside the data section");
 
     /* Lists in lists in lists … which libmaxminddb would follow by recursion. */
-    writer_init(&w);
+    mmdb_writer_init(&w);
     int deep = DATA + (int)w.data.len;
-    add_map(&w.data, 2);
-    add_text(&w.data, "x");
-    for (int i = 0; i < 400000; i++) add(&w.data, "\x01\x04", 2);
-    add_text(&w.data, "y");
-    add_text(&w.data, "country_code");
-    add_text(&w.data, "SE");
-    insert(&w, "1.0.0.0", 8, deep);
+    mmdb_writer_map(&w.data, 2);
+    mmdb_writer_text(&w.data, "x");
+    for (int i = 0; i < 400000; i++) mmdb_writer_bytes(&w.data, "\x01\x04", 2);
+    mmdb_writer_text(&w.data, "y");
+    mmdb_writer_text(&w.data, "country_code");
+    mmdb_writer_text(&w.data, "SE");
+    mmdb_writer_insert(&w, "1.0.0.0", 8, deep);
     build_file(&w, 32, 4);
     assert_refused("nested too deeply");
 
     /* Cut short and with flipped bits: an error or an answer, never a crash. */
-    writer_init(&w);
-    insert(&w, "::1.0.0.0", 96 + 8, nested_record(&w, "country", "SE"));
-    insert(&w, "2a00::", 17, flat_record(&w, "DE"));
-    build(&w, 24, 6, &out);
+    mmdb_writer_init(&w);
+    mmdb_writer_insert(&w, "::1.0.0.0", 96 + 8, mmdb_writer_nested(&w, "country", "SE"));
+    mmdb_writer_insert(&w, "2a00::", 17, mmdb_writer_flat(&w, "DE"));
+    mmdb_writer_build(&w, 24, 6, &out);
     struct rng r;
     rng_init(&r, 3, 4);
     for (int i = 0; i < 1500; i++) {

@@ -10,6 +10,7 @@ enum {
     BUCKET_ROWS_PARQUET = 131072,
     ROWS_PER_USER = 40,
     ROBOT_ROWS_PER_SLICE = 9, /* at least: then no gap reaches 30 minutes */
+    LUMP_ROWS = 32,
     PER = 10000,
 };
 
@@ -79,11 +80,16 @@ static uint64_t piece(uint64_t total, uint64_t i, uint64_t n) {
     return share(total, i + 1, n) - share(total, i, n);
 }
 
+/* People's rows before a slice: by weight, in lumps, so that few rows over many days still make visits of
+ * several events. */
+static uint64_t human_rows_before(const struct gen_plan *p, unsigned slice) {
+    uint64_t n = share(p->human_rows, p->weight_sum[slice], p->weight_sum[p->slices]);
+    n = (n + LUMP_ROWS - 1) / LUMP_ROWS * LUMP_ROWS;
+    return n < p->human_rows ? n : p->human_rows;
+}
+
 static uint64_t human_rows_of(const struct gen_plan *p, unsigned slice, unsigned group) {
-    uint64_t all = p->weight_sum[p->slices];
-    uint64_t rows =
-        share(p->human_rows, p->weight_sum[slice + 1], all) - share(p->human_rows, p->weight_sum[slice], all);
-    return piece(rows, group, p->groups);
+    return piece(human_rows_before(p, slice + 1) - human_rows_before(p, slice), group, p->groups);
 }
 
 int gen_plan_init(struct gen_plan *p, const struct gen_options *o, uint64_t rows, struct arena *a,

@@ -60,7 +60,7 @@ static inline bool civil_us(unsigned century, unsigned yy, unsigned month, unsig
                  (day - 1 >= month_days[m] + (leap & (m == 2))) | (hour > 23) | (minute > 59) | (second > 59);
     /* Leap years before this one: year/4 - year/100 + year/400, without this one. */
     unsigned leaps = century * 24 + century / 4 + yy / 4 - leap;
-    int64_t days = (int64_t)(year * 365 + leaps + days_before[m] + (leap & (m > 2)) + day) - (719162 + 366);
+    int64_t days = (int32_t)(year * 365 + leaps + days_before[m] + (leap & (m > 2)) + day) - (719162 + 366);
     *us = days * US_PER_DAY + (int64_t)(hour * 3600 + minute * 60 + second) * US_PER_S + fraction_us;
     return !wrong;
 }

@@ -115,6 +115,7 @@ static void clause_2_5_ranges(void **state) {
     (void)state;
     good("1900-01-01T00:00:00Z", -2208988800000000);
     bad("1899-12-31T23:59:59Z");
+    bad("0000-00-00 00:00:00"); /* its day number is below all: no overflow (found under UBSan) */
     good("2261-12-31T23:59:59.999999Z", 9214646399999999);
     bad("2262-01-01T00:00:00Z");
     /* The year as written counts, not the instant. */
