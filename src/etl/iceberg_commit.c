@@ -97,6 +97,7 @@ int iceberg_commit(struct iceberg_writer *w, const struct iceberg_commit *c, str
                    struct err *e) {
     bool existed = w->state.metadata != NULL;
     char uuid[37];
+    *out = (struct iceberg_result){0};
     TRY(random_uuid(uuid, e));
     int64_t snapshot_id = 0;
     unsigned busy = 0, manifest_number = 0;

@@ -4,6 +4,9 @@
 
 enum { MANIFEST_MAX = 1 << 30 }; /* bytes; writers aim at 8 MiB */
 
+/* Rows and bytes of one file: beyond it is nonsense, and sums over a table's files stay far from overflow. */
+static const int64_t COUNT_MAX = INT64_C(1) << 44;
+
 /* Text of a value (arena_copy put a NUL behind it); NULL when it is no text. */
 static const char *text_of(const struct avro_value *v) {
     return v && v->kind == AVRO_STRING && strlen((const char *)v->bytes) == v->count ? (const char *)v->bytes
@@ -178,8 +181,8 @@ static int read_entry(const struct avro_value *v, const struct iceberg_manifest 
     if (out->status < ICEBERG_EXISTING || out->status > ICEBERG_DELETED) return damaged(e, "status");
     if (!out->path) return damaged(e, "file_path");
     if (!out->format) return damaged(e, "file_format");
-    if (out->rows < 0) return damaged(e, "record_count");
-    if (out->bytes < 0) return damaged(e, "file_size_in_bytes");
+    if (out->rows < 0 || out->rows > COUNT_MAX) return damaged(e, "record_count");
+    if (out->bytes < 0 || out->bytes > COUNT_MAX) return damaged(e, "file_size_in_bytes");
     if (!out->partition || out->partition->kind != AVRO_RECORD) return damaged(e, "partition");
     return 0;
 }

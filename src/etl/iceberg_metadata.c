@@ -63,6 +63,17 @@ static bool all_have(const json_t *array, const char *key, json_type type) {
     return json_is_array(array);
 }
 
+/* The items' integers under key are all ids, none so large that the next one overflows. */
+static bool ids_ok(const json_t *array, const char *key) {
+    size_t i;
+    const json_t *item;
+    json_array_foreach(array, i, item) {
+        int64_t id = json_int(item, key, -1);
+        if (id < 0 || id > INT32_MAX / 2) return false;
+    }
+    return true;
+}
+
 /* An optional array under key whose items all have `inner` of a type. */
 static bool list_ok(const json_t *m, const char *key, const char *inner, json_type type) {
     const json_t *list = json_object_get(m, key);
@@ -76,8 +87,9 @@ static int check_schemas(const json_t *m, struct err *e) {
         const json_t *fields = json_object_get(schema, "fields");
         if (!all_have(fields, "id", JSON_INTEGER) || !all_have(fields, "name", JSON_STRING))
             return bad(e, "a schema has a field without id or name");
-        if (!json_is_integer(json_object_get(schema, "schema-id"))) return bad(e, "a schema has no id");
+        if (!ids_ok(fields, "id")) return bad(e, "a field's id is none");
     }
+    if (!ids_ok(schemas, "schema-id")) return bad(e, "a schema has no id");
     return iceberg_current_schema(m) ? 0 : bad(e, "the current schema is missing");
 }
 
@@ -89,6 +101,7 @@ static int check_specs(const json_t *m, struct err *e) {
         if (!all_have(fields, "name", JSON_STRING) || !all_have(fields, "transform", JSON_STRING))
             return bad(e, "a partition spec has a field without name or transform");
     }
+    if (!ids_ok(specs, "spec-id")) return bad(e, "a partition spec has no id");
     return iceberg_default_spec(m) ? 0 : bad(e, "the default partition spec is missing");
 }
 

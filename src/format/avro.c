@@ -406,6 +406,10 @@ static int decode(const struct avro_schema *s, const uint8_t **at, const uint8_t
         return 0;
     }
     case AVRO_INT:
+        TRY(get_long(at, end, &out->integer, e));
+        return out->integer == (int32_t)out->integer
+                   ? 0
+                   : err_set(e, ERR_INPUT, "Avro: an int of more than 32 bits");
     case AVRO_LONG: return get_long(at, end, &out->integer, e);
     case AVRO_ENUM:
         TRY(get_long(at, end, &out->integer, e));

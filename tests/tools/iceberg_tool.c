@@ -104,26 +104,14 @@ static int write_day(const struct iceberg_writer *w, const char *run_id, int32_t
     return file_fsync_dir(folder, e);
 }
 
-static int run(int argc, char **argv, struct err *e) {
-    bool unpartitioned = false, extra = false, crash = false;
-    for (int i = 11; i < argc; i++) {
-        unpartitioned |= strcmp(argv[i], "unpartitioned") == 0;
-        extra |= strcmp(argv[i], "extra") == 0;
-        crash |= strcmp(argv[i], "crash-before") == 0;
-    }
-    struct lake_options o = {argv[1], argv[2], argv[3]};
-    struct lake *l;
-    struct iceberg_writer *w;
-    TRY(lake_open(&o, true, &l, e));
+static int commit(struct iceberg_writer *w, char **argv, bool extra, bool crash, struct arena *arena,
+                  struct err *e) {
     uint32_t column_count = extra ? COLUMNS : COLUMNS - 1;
-    TRY(iceberg_writer_open(l, argv[4], argv[5], columns, column_count, unpartitioned ? -1 : 1, &w, e));
     int32_t first = atoi(argv[8]);
     uint32_t days = (uint32_t)atoi(argv[9]), count = (uint32_t)atoi(argv[10]);
-    struct arena arena;
-    arena_init(&arena);
-    struct iceberg_file *files = arena_alloc(&arena, days * sizeof *files);
+    struct iceberg_file *files = arena_alloc(arena, days * sizeof *files);
     for (uint32_t d = 0; d < days; d++)
-        TRY(write_day(w, argv[7], first + (int32_t)d, column_count, count, &arena, &files[d], e));
+        TRY(write_day(w, argv[7], first + (int32_t)d, column_count, count, arena, &files[d], e));
     if (crash) _exit(9);
     struct iceberg_property summary[] = {{"weir.run-id", argv[7]}, {"weir.rows-out", argv[10]}};
     struct iceberg_commit c = {.mode = strcmp(argv[6], "append") == 0 ? ICEBERG_APPEND : ICEBERG_OVERWRITE,
@@ -132,14 +120,34 @@ static int run(int argc, char **argv, struct err *e) {
                                .file_count = days,
                                .summary = summary,
                                .summary_count = 2};
-    struct iceberg_result r;
+    struct iceberg_result r = {0};
     TRY(iceberg_commit(w, &c, &r, e));
     printf("{\"skipped\": %s, \"snapshot_id\": %lld, \"metadata_location\": \"%s\"}\n",
            r.skipped ? "true" : "false", (long long)r.snapshot_id, r.metadata_location);
+    return 0;
+}
+
+static int run(int argc, char **argv, struct err *e) {
+    bool unpartitioned = false, extra = false, crash = false;
+    for (int i = 11; i < argc; i++) {
+        unpartitioned |= strcmp(argv[i], "unpartitioned") == 0;
+        extra |= strcmp(argv[i], "extra") == 0;
+        crash |= strcmp(argv[i], "crash-before") == 0;
+    }
+    struct lake_options o = {argv[1], argv[2], argv[3]};
+    struct lake *l = NULL;
+    struct iceberg_writer *w = NULL;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = lake_open(&o, true, &l, e);
+    if (!rc)
+        rc = iceberg_writer_open(l, argv[4], argv[5], columns, extra ? COLUMNS : COLUMNS - 1,
+                                 unpartitioned ? -1 : 1, &w, e);
+    if (!rc) rc = commit(w, argv, extra, crash, &arena, e);
     iceberg_writer_free(w);
     lake_close(l);
     arena_release(&arena);
-    return 0;
+    return rc;
 }
 
 int main(int argc, char **argv) {
