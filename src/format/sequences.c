@@ -9,6 +9,8 @@ void sequences_release(struct sequences *s) {
     s->cap = 0;
 }
 
+enum { REACH = 8 }; /* positions below are not matched: equal_behind reads as far back */
+
 static inline uint64_t load8(const uint8_t *p) {
     uint64_t v;
     memcpy(&v, p, 8);
@@ -79,63 +81,106 @@ static bool reserve(struct sequences *s, struct parse *p, size_t more) {
     return true;
 }
 
-static inline uint32_t slot(uint64_t word) {
-    return (uint32_t)((word * UINT64_C(0x9E3779B97F4A7C15)) >> 52);
+static inline uint32_t word_slot(uint64_t word) {
+    return (uint32_t)(word * UINT64_C(0x9E3779B97F4A7C15) >> (64 - SEQUENCES_WORD_BITS));
+}
+
+static inline uint32_t tail_slot(uint64_t a, uint64_t b) {
+    return (uint32_t)((a * UINT64_C(0x9E3779B97F4A7C15) ^ b) * UINT64_C(0xD6E8FEB86659FD93) >>
+                      (64 - SEQUENCES_TAIL_BITS));
+}
+
+/* Whether a kind of search still finds enough; a page of random text should not be searched in vain. */
+static inline bool worth_trying(const struct sequences_odds *o) {
+    return o->tries < 256 || o->hits >= o->tries / 8;
+}
+
+static inline size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
 }
 
 static const uint8_t is_delimiter[256] = {['/'] = 1, ['?'] = 1, ['&'] = 1, ['='] = 1};
 
+/* Search [at, end) by words of eight bytes, where it begins and at delimiters; matches may go on to `limit`.
+ */
+static inline void search_words(struct sequences *s, struct parse *p, size_t at, size_t end, size_t limit) {
+    const uint8_t *data = p->data;
+    while (at + 8 <= end) {
+        uint64_t word = load8(data + at);
+        uint32_t *slot = &s->words[word_slot(word)];
+        size_t m = *slot;
+        *slot = (uint32_t)at;
+        s->word_odds.tries++;
+        if (m >= REACH && load8(data + m) == word) {
+            s->word_odds.hits++;
+            size_t ahead = 8 + equal_ahead(data + at + 8, data + m + 8, limit - at - 8);
+            size_t behind = equal_behind(data + at, data + m, smaller(at - p->anchor, m - REACH));
+            put_match(p, at - behind, ahead + behind, at - m);
+            at = p->anchor;
+            continue;
+        }
+        do at++;
+        while (at + 8 <= end && !is_delimiter[data[at]]);
+    }
+}
+
+/* The row [a, z): its head is like that of the latest row of the same length, length field included; else
+ * like that of the row before, but for the field's lowest byte. */
+static inline void match_head(struct sequences *s, struct parse *p, size_t a, uint32_t n, size_t before) {
+    const uint8_t *data = p->data;
+    size_t c = s->same_length[n & 255];
+    if (c && load4(data + c) == n) {
+        size_t ahead = 4 + equal_ahead(data + a + 4, data + c + 4, n);
+        size_t behind = equal_behind(data + a, data + c, smaller(a - p->anchor, c - REACH));
+        put_match(p, a - behind, ahead + behind, a - c);
+    } else if (before) {
+        size_t behind = equal_behind(data + a, data + before, smaller(a - p->anchor, before - REACH));
+        if (behind >= 5) put_match(p, a - behind, behind, a - before);
+        uint32_t m = load4(data + before);
+        size_t ahead = 3 + equal_ahead(data + a + 4, data + before + 4, m < n ? m : n);
+        if (ahead >= 5 && (n ^ m) < 256) put_match(p, a + 1, ahead, a - before);
+    }
+}
+
+/* The rest of the row, [q, z), ends like an earlier row that had its last 16 bytes; and if the next row is as
+ * long as the one after that, the match goes on there. False: no such row. */
+static inline bool match_tail(struct sequences *s, struct parse *p, size_t q, size_t z) {
+    const uint8_t *data = p->data;
+    uint64_t u = load8(data + z - 16), w = load8(data + z - 8);
+    uint32_t *slot = &s->tails[tail_slot(u, w)];
+    size_t t = *slot;
+    *slot = (uint32_t)z;
+    s->tail_odds.tries++;
+    if (t < REACH + 16 || load8(data + t - 8) != w || load8(data + t - 16) != u) return false;
+    s->tail_odds.hits++;
+    size_t room = smaller(z - 16 - q, t - 16 - REACH);
+    size_t same = 16 + equal_behind(data + z - 16, data + t - 16, room);
+    size_t middle = z - same;
+    if (middle - q >= 8 && worth_trying(&s->word_odds)) search_words(s, p, q, middle, middle);
+    if (z + 4 <= p->limit && load4(data + z) == load4(data + t))
+        same += 4 + equal_ahead(data + z + 4, data + t + 4, p->limit - z - 4);
+    put_match(p, middle, same, z - t);
+    return true;
+}
+
 static bool find_strings(struct sequences *s, struct parse *p, size_t len, size_t start) {
     const uint8_t *data = p->data;
-    size_t before = 0; /* the row before; 0: none usable yet */
-    memset(s->table, 0, sizeof s->table);
+    memset(s->words, 0, sizeof s->words);
+    memset(s->tails, 0, sizeof s->tails);
     memset(s->same_length, 0, sizeof s->same_length);
-    size_t tries = 0, hits = 0;
+    s->word_odds = s->tail_odds = (struct sequences_odds){0, 0};
+    size_t before = 0;
     for (size_t a = start, z; a < len; a = z) {
         uint32_t n = load4(data + a);
         if (n > SEQUENCES_ROW_MAX) return false;
         z = a + 4 + n;
         if (!reserve(s, p, n / 4 + 4)) return false; /* matches of four bytes at least, and delimiters */
         if (z > p->block + SEQUENCES_BLOCK) close_block(p, p->anchor > a ? p->anchor : a, len);
-        size_t c = s->same_length[n & 255];
-        if (p->anchor <= a && before) {
-            if (c && load4(data + c) == n) {
-                size_t ahead = 4 + equal_ahead(data + a + 4, data + c + 4, n);
-                size_t behind =
-                    equal_behind(data + a, data + c, a - p->anchor < c - 8 ? a - p->anchor : c - 8);
-                put_match(p, a - behind, ahead + behind, a - c);
-            } else {
-                c = before;
-                size_t behind =
-                    equal_behind(data + a, data + c, a - p->anchor < c - 8 ? a - p->anchor : c - 8);
-                if (behind >= 5) put_match(p, a - behind, behind, a - c);
-                uint32_t m = load4(data + c);
-                size_t ahead = 3 + equal_ahead(data + a + 4, data + c + 4, m < n ? m : n);
-                if (ahead >= 5 && (n ^ m) < 256) put_match(p, a + 1, ahead, a - c);
-            }
-        }
-        s->same_length[n & 255] = a >= 8 ? (uint32_t)a : 0;
-        before = a >= 8 ? a : 0;
-        if (tries > 256 && hits < tries / 8) continue;
+        if (p->anchor <= a) match_head(s, p, a, n, before);
+        before = s->same_length[n & 255] = a >= REACH ? (uint32_t)a : 0;
         size_t q = p->anchor > a + 4 ? p->anchor : a + 4;
-        while (q + 8 <= z) {
-            uint64_t word = load8(data + q);
-            uint32_t h = slot(word);
-            size_t m = s->table[h];
-            s->table[h] = (uint32_t)q;
-            tries++;
-            if (m >= 8 && load8(data + m) == word) {
-                hits++;
-                size_t ahead = 8 + equal_ahead(data + q + 8, data + m + 8, p->limit - q - 8);
-                size_t room = q - p->anchor < m - 8 ? q - p->anchor : m - 8;
-                size_t behind = equal_behind(data + q, data + m, room);
-                put_match(p, q - behind, ahead + behind, q - m);
-                q = p->anchor;
-                continue;
-            }
-            do q++;
-            while (q + 8 <= z && !is_delimiter[data[q]]);
-        }
+        if (q + 16 <= z && worth_trying(&s->tail_odds) && match_tail(s, p, q, z)) continue;
+        if (worth_trying(&s->word_odds)) search_words(s, p, q, z, p->limit);
     }
     return true;
 }

@@ -20,15 +20,23 @@ enum page_layout {
 enum {
     SEQUENCES_SLACK = 16,         /* bytes readable beyond the page */
     SEQUENCES_ROW_MAX = 1 << 14,  /* a longer value: not for this */
-    SEQUENCES_TABLE = 1 << 12,    /* positions remembered */
     SEQUENCES_BLOCK = 128 * 1024, /* zstd's largest block */
+    SEQUENCES_WORD_BITS = 12,
+    SEQUENCES_TAIL_BITS = 10,
+};
+
+struct sequences_odds {
+    uint32_t tries, hits;
 };
 
 struct sequences {
     ZSTD_Sequence *list;
     size_t count, cap;
-    uint32_t table[SEQUENCES_TABLE];
-    uint32_t same_length[256]; /* start of the latest row of this length */
+    /* Positions in the page, 0: none. */
+    uint32_t words[1 << SEQUENCES_WORD_BITS]; /* of eight bytes at a delimiter */
+    uint32_t tails[1 << SEQUENCES_TAIL_BITS]; /* of a row's end, by its last 16 bytes */
+    uint32_t same_length[256];                /* of the latest row of this length */
+    struct sequences_odds word_odds, tail_odds;
 };
 
 void sequences_release(struct sequences *s);
