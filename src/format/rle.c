@@ -1,17 +1,15 @@
 #include "format/rle.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 unsigned rle_width(uint32_t max) {
     return max ? 32 - (unsigned)__builtin_clz(max) : 0;
 }
 
-/* Worst case: groups that are packed one by one between runs: a header byte and `width` bytes for eight
- * values, and a run (≤ 10 + 4 bytes, for eight values at least). Stores touch up to 32 bytes beyond. */
+/* Worst case: a run that costs less than a group, then a group packed by itself, and so on: under
+ * 2 * width + 1 bytes for nine values. Stores touch up to 32 bytes beyond. */
 size_t rle_bound(size_t count, unsigned width) {
-    size_t groups = count / 8 + 1;
-    return groups * (width + 1) + groups * 2 + 64;
+    return (count / 8 + 1) * (2 * width + 4) + 64;
 }
 
 static uint8_t *put_varint(uint8_t *p, uint64_t v) {
@@ -60,10 +58,11 @@ static inline void pack8(uint8_t *p, const uint32_t *v, unsigned width) {
     }
 }
 
-static inline bool same8(const uint32_t *v) {
-    uint64_t w[4], first = v[0] | (uint64_t)v[0] << 32;
-    memcpy(w, v, sizeof w);
-    return ((w[0] ^ first) | (w[1] ^ first) | (w[2] ^ first) | (w[3] ^ first)) == 0;
+/* Runs of equal values among values[0 … count), 1 ≤ count ≤ 8. */
+static inline unsigned runs_among(const uint32_t *values, unsigned count) {
+    unsigned runs = 1;
+    for (unsigned i = 1; i < count; i++) runs += values[i] != values[i - 1];
+    return runs;
 }
 
 /* How many values from values[0] on are equal to it. */
@@ -73,36 +72,38 @@ static size_t run_length(const uint32_t *values, size_t count) {
     return n;
 }
 
+/* Other writers make no run of fewer than eight values; the format has no such limit. Indices of click data
+ * ordered by session are runs of about eight, of which most are shorter: these pages take 43 % of the bytes.
+ */
 size_t rle_encode(const uint32_t *values, size_t count, unsigned width, uint8_t *out) {
+    const unsigned run_cost = 1 + (width + 7) / 8;
     uint8_t *p = out;
-    size_t i = 0;
-    while (i < count) {
+    uint8_t *header = NULL; /* of the open packed run */
+    unsigned groups = 0;
+    for (size_t i = 0; i < count;) {
         size_t left = count - i;
-        if (left >= 8 ? same8(values + i) : run_length(values + i, left) == left) {
+        unsigned runs = left >= 8 ? runs_among(values + i, 8) : runs_among(values + i, (unsigned)left);
+        if (runs == 1 || runs * run_cost < width) {
             size_t n = run_length(values + i, left);
             p = put_run(p, values[i], n, width);
             i += n;
+            header = NULL;
             continue;
         }
-        /* Packed groups up to the next run. Its header, at most 63 groups, takes one byte: filled in after.
-         */
-        uint8_t *header = p++;
-        unsigned groups = 0;
-        while (groups < 63 && count - i >= 8 && !same8(values + i)) {
+        if (!header || groups == 63) { /* so that the header takes one byte */
+            header = p++;
+            groups = 0;
+        }
+        if (left >= 8) {
             pack8(p, values + i, width);
-            p += width;
-            i += 8;
-            groups++;
-        }
-        if (groups < 63 && i < count && count - i < 8) {
+        } else {
             uint32_t last[8] = {0};
-            memcpy(last, values + i, (count - i) * sizeof *values);
+            memcpy(last, values + i, left * sizeof *values);
             pack8(p, last, width);
-            p += width;
-            i = count;
-            groups++;
         }
-        *header = (uint8_t)(groups << 1 | 1);
+        p += width;
+        i += left < 8 ? left : 8;
+        *header = (uint8_t)(++groups << 1 | 1);
     }
     return (size_t)(p - out);
 }

@@ -12,9 +12,9 @@ unsigned rle_width(uint32_t max);
 /* Bytes that rle_encode may write, and a little more that it may touch. */
 size_t rle_bound(size_t count, unsigned width);
 
-/* Encode values[0 … count), each < 2^width, width ≤ 32, into `out`; returns the length. A run of at least
- * eight equal values that fills whole groups becomes a run; the rest is packed, the last group padded with
- * zeros. */
+/* Encode values[0 … count), each < 2^width, width ≤ 32, into `out`; returns the length. Eight
+ * values that take fewer bytes as runs become runs, however short; the rest is packed, the last group padded
+ * with zeros. */
 size_t rle_encode(const uint32_t *values, size_t count, unsigned width, uint8_t *out);
 
 /* One run of `count` ≥ 1 times `value`; returns the length, at most 14. */
