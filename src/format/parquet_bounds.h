@@ -24,23 +24,20 @@ void string_bounds_clear(struct string_bounds *b);
 /* What string_bounds_add does when the first 16 bytes do not tell. */
 int string_bounds_add_slow(struct string_bounds *b, const uint8_t *data, uint32_t len, struct err *e);
 
-/* Take a string in; 16 bytes must be readable at `data` whatever its length. */
+/* Take a string in; STRING_BOUNDS_SLACK bytes must be readable at `data` whatever its length. */
 static inline int string_bounds_add(struct string_bounds *b, const uint8_t *data, uint32_t len,
                                     struct err *e) {
-    if (len > 16 && b->any) {
-        uint64_t w[2];
-        memcpy(w, data, 16);
-        uint64_t h = __builtin_bswap64(w[0]);
-        if (h > b->low[0] && h < b->high[0]) return 0;
-        if (((w[0] | w[1]) & UINT64_C(0x8080808080808080)) == 0) {
-            uint64_t l = __builtin_bswap64(w[1]);
-            bool above = h != b->low[0] ? h > b->low[0] : l != b->low[1] ? l > b->low[1] : b->low_settled;
-            bool below = h != b->high[0]   ? h < b->high[0]
-                         : l != b->high[1] ? l < b->high[1]
-                                           : b->high_settled;
-            if (above && below) return 0;
-        }
-    }
+    static const uint8_t mask[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    uint64_t w[2], m[2];
+    memcpy(w, data, 16);
+    memcpy(m, mask + 16 - (len < 16 ? len : 16), 16);
+    uint64_t h = __builtin_bswap64(w[0] & m[0]), l = __builtin_bswap64(w[1] & m[1]);
+    bool above = h != b->low[0] ? h > b->low[0] : l != b->low[1] ? l > b->low[1] : len > 16 && b->low_settled;
+    bool below = h != b->high[0]   ? h < b->high[0]
+                 : l != b->high[1] ? l < b->high[1]
+                                   : len > 16 && b->high_settled;
+    if (above && below && b->any) return 0;
     return string_bounds_add_slow(b, data, len, e);
 }
 
