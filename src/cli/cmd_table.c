@@ -70,6 +70,7 @@ struct lister {
     struct lake *lake;
     const char *verb;
     json_t *tables;
+    struct err failed; /* the last table that could not be listed */
 };
 
 static int view(struct lake *l, const char *verb, const char *namespace_name, const char *table, json_t **out,
@@ -91,8 +92,15 @@ static int add_view(void *ctx, const char *namespace_name, const char *table, co
                     struct err *e) {
     struct lister *l = ctx;
     json_t *o;
-    (void)metadata_location;
-    TRY(view(l->lake, l->verb, namespace_name, table, &o, e));
+    int rc = view(l->lake, l->verb, namespace_name, table, &o, e);
+    if (rc && (!metadata_location || strcmp(l->verb, "list") != 0)) return rc;
+    if (rc) { /* the list goes on without a table that cannot be read */
+        char name[1024];
+        snprintf(name, sizeof name, "%s.%s", namespace_name, table);
+        l->failed = *e;
+        o = json_pack("{s:s,s:s,s:s}", "table", name, "metadata_location", metadata_location, "error",
+                      e->msg);
+    }
     return json_array_append_new(l->tables, o) ? err_nomem(e) : 0;
 }
 
@@ -130,13 +138,17 @@ static int print_views(const struct arguments *a, json_t *tables, struct err *e)
 }
 
 static int look(struct lake *l, const struct arguments *a, struct arena *arena, struct err *e) {
-    struct lister lister = {l, a->verb, json_array()};
+    struct lister lister = {l, a->verb, json_array(), {0}};
     const char *namespace_name = NULL, *table = NULL;
     int rc = lister.tables ? 0 : err_nomem(e);
     if (!rc && a->table) rc = split_name(a->table, arena, &namespace_name, &table, e);
     if (!rc && a->table) rc = add_view(&lister, namespace_name, table, NULL, e);
     if (!rc && !a->table) rc = catalog_list(l->catalog, false, add_view, &lister, e);
     if (!rc) rc = print_views(a, lister.tables, e);
+    if (!rc && lister.failed.code) {
+        *e = lister.failed;
+        rc = e->code;
+    }
     json_decref(lister.tables);
     return rc;
 }

@@ -37,6 +37,10 @@ void table_print_lines(const json_t *tables) {
            "LAST CHANGED");
     json_array_foreach(tables, i, t) {
         char rows[32], files[32], bytes[32], snapshots[32];
+        if (json_object_get(t, "error")) {
+            printf("%-*s %15s  cannot be read\n", (int)width, plain(t, "table"), "?");
+            continue;
+        }
         printf("%-*s %15s %8s %10s %10s  %s\n", (int)width, plain(t, "table"), count_text(t, "rows", rows),
                count_text(t, "files", files), size_text(t, "bytes", bytes),
                count_text(t, "snapshots", snapshots), plain(t, "last_updated"));

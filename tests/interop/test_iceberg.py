@@ -377,6 +377,18 @@ def test_forms_of_locations(lake: Lake, form: str) -> None:
     assert pathlib.Path(path).exists()
 
 
+def test_odd_paths(tmp_path: pathlib.Path) -> None:
+    lake = Lake(tmp_path / "a lake, ünd (more) of it")
+    lake.write("overwrite", "one")
+    t = lake.table()
+    t.append(iceberg.arrow_rows(t))
+    lake.write("overwrite", "two")
+    assert lake.counts() == expected()
+    before = lake.files()
+    assert lake.weir("clean", "--older-than", "0s").code == 0
+    assert lake.files() == before
+
+
 def test_namespace_with_a_location(lake: Lake, tmp_path: pathlib.Path) -> None:
     lake.catalog().create_namespace("web", {"location": f"file:{tmp_path}/elsewhere"})
     lake.write("overwrite", "one")

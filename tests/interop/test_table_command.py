@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -72,6 +73,19 @@ def test_nothing_there(tmp_path: pathlib.Path) -> None:
     done = engine.weir("table", "list", "--lake", tmp_path / "none")
     assert done.code == 3 and "none/catalog.db" in done.err
     assert not (tmp_path / "none").exists()
+
+
+def test_list_goes_on(lake: Lake) -> None:
+    """One table that cannot be read does not hide the others."""
+    lake.write("overwrite", "two", table="u")
+    path = pathlib.Path(engine.local_path(lake.location("t")))
+    path.unlink()
+    done = lake.weir("list", "--json")
+    assert done.code == 3 and path.name in done.err
+    tables = json.loads(done.out)["tables"]
+    assert [t["table"] for t in tables] == ["web.t", "web.u"]
+    assert path.name in tables[0]["error"] and tables[1]["rows"] == 20
+    assert "web.u" in lake.weir("list").out
 
 
 def test_orphans_of_all_kinds(lake: Lake) -> None:
