@@ -102,13 +102,14 @@ int gen_out_write(struct gen_out *out, unsigned i, const void *data, size_t len,
     return rc;
 }
 
-static int remove_old(const struct gen_out *out, struct err *e) {
+/* Remove what an earlier run made: its files, or temporaries that it left when it was killed. */
+static int remove_old(const struct gen_out *out, bool temporaries, struct err *e) {
     DIR *d = opendir(out->dir);
     if (!d) return err_errno(e, ERR_OUTSIDE, "could not open the folder \"%s\"", out->dir);
     int rc = 0;
     for (struct dirent *f; !rc && (f = readdir(d));) {
-        if (is_dots(f->d_name) || f->d_name[0] == '.' || strcmp(f->d_name, truth_name) == 0) continue;
-        if (is_ours(f->d_name) && unlinkat(dirfd(d), f->d_name, 0) && errno != ENOENT)
+        if (is_dots(f->d_name) || (f->d_name[0] == '.') != temporaries || !is_ours(f->d_name)) continue;
+        if (unlinkat(dirfd(d), f->d_name, 0) && errno != ENOENT)
             rc = err_errno(e, ERR_OUTSIDE, "could not remove \"%s\" of an earlier run", f->d_name);
     }
     closedir(d);
@@ -118,13 +119,14 @@ static int remove_old(const struct gen_out *out, struct err *e) {
 int gen_out_commit(struct gen_out *out, const struct buf *truth, struct err *e) {
     if (!out->dir) return 0;
     char from[PATH_BYTES], to[PATH_BYTES];
-    TRY(remove_old(out, e));
+    TRY(remove_old(out, false, e)); /* its truth too: it no longer holds */
     for (unsigned i = 0; i < out->count; i++) {
         TRY(path_of(out, ".", out->files[i].name, ".tmp", from, e));
         TRY(path_of(out, "", out->files[i].name, "", to, e));
         if (rename(from, to)) return err_errno(e, ERR_OUTSIDE, "could not rename \"%s\"", from);
         out->files[i].made = false;
     }
+    TRY(remove_old(out, true, e));
     TRY(path_of(out, "", truth_name, "", to, e));
     return file_replace(to, truth->data, truth->len, e);
 }
