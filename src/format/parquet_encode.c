@@ -131,12 +131,12 @@ static int encode_chunk(struct parquet_encoder *enc, const struct parquet_column
     meta->data_offset = out->len - group_start;
     enum parquet_encoding encoding = src.dictionary ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN;
     enum page_layout layout = LAYOUT_BYTES;
-    for (uint32_t begin = 0, end, nulls; begin < rows; begin = end) {
-        TRY(page_cut(&src, begin, enc->options.page_bytes, &end, &nulls, e));
-        TRY(page_fill(&src, begin, end, nulls, &enc->scratch, meta, e));
-        if (begin == 0 && !src.dictionary) layout = choose_layout(enc, column->type);
-        TRY(put_page(enc, PARQUET_DATA_PAGE, end - begin, encoding, layout, out, meta, e));
-        meta->null_count += nulls;
+    for (struct page_rows r = {.begin = 0}; r.begin < rows; r.begin = r.end) {
+        TRY(page_cut(&src, enc->options.page_bytes, &r, e));
+        TRY(page_fill(&src, &r, &enc->scratch, meta, e));
+        if (r.begin == 0 && !src.dictionary) layout = choose_layout(enc, column->type);
+        TRY(put_page(enc, PARQUET_DATA_PAGE, r.end - r.begin, encoding, layout, out, meta, e));
+        meta->null_count += r.nulls;
         meta->data_pages++;
     }
     if (column->type == PARQUET_STRING) string_bounds_finish(&enc->scratch.bounds, meta);

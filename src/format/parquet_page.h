@@ -30,14 +30,20 @@ struct page_scratch {
 void page_scratch_init(struct page_scratch *s);
 void page_scratch_release(struct page_scratch *s);
 
-/* Rows from `begin` on that one data page of about `target` bytes takes (at least one), and how many of them
- * are null. ERR_OUTSIDE for a null in a required column and for a value no page can hold. */
-int page_cut(const struct page_source *src, uint32_t begin, uint32_t target, uint32_t *end, uint32_t *nulls,
-             struct err *e);
+/* The rows [begin, end) that one data page takes. */
+struct page_rows {
+    uint32_t begin, end;
+    uint32_t nulls; /* among them */
+    uint64_t bytes; /* PLAIN, of the strings; 0 for other values */
+};
 
-/* Assemble the data page of rows [begin, end) in s->page. PLAIN values are taken into the bounds. */
-int page_fill(const struct page_source *src, uint32_t begin, uint32_t end, uint32_t nulls,
-              struct page_scratch *s, struct parquet_chunk_meta *meta, struct err *e);
+/* Set the end, nulls and bytes of a page of about `target` bytes, at least one row, that begins at r->begin.
+ * ERR_OUTSIDE for a null in a required column and for a value no page can hold. */
+int page_cut(const struct page_source *src, uint32_t target, struct page_rows *r, struct err *e);
+
+/* Assemble the data page of these rows in s->page. PLAIN values are taken into the bounds. */
+int page_fill(const struct page_source *src, const struct page_rows *r, struct page_scratch *s,
+              struct parquet_chunk_meta *meta, struct err *e);
 
 /* Assemble the dictionary page in s->page, and take its entries into the bounds. */
 int page_fill_dictionary(const struct page_source *src, struct page_scratch *s,

@@ -35,15 +35,16 @@ static inline size_t equal_ahead(const uint8_t *a, const uint8_t *b, size_t max)
     return max;
 }
 
-/* Equal bytes before a and b; 8 bytes before both must be readable. */
+/* Equal bytes before a and b, at most max; may read 7 bytes beyond. */
 static inline size_t equal_behind(const uint8_t *a, const uint8_t *b, size_t max) {
-    for (size_t i = 0; i + 8 <= max; i += 8) {
+    for (size_t i = 0; i < max; i += 8) {
         uint64_t x = load8(a - 8 - i) ^ load8(b - 8 - i);
-        if (x) return i + (size_t)__builtin_clzll(x) / 8;
+        if (x) {
+            i += (size_t)__builtin_clzll(x) / 8;
+            return i < max ? i : max;
+        }
     }
-    size_t i = max & ~(size_t)7;
-    while (i < max && a[-1 - (ptrdiff_t)i] == b[-1 - (ptrdiff_t)i]) i++;
-    return i;
+    return max;
 }
 
 struct parse {
@@ -99,7 +100,19 @@ static inline size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-static const uint8_t is_delimiter[256] = {['/'] = 1, ['?'] = 1, ['&'] = 1, ['='] = 1};
+/* High bits of the zero bytes of v, and maybe of some above the lowest of them. */
+static inline uint64_t zero_bytes(uint64_t v) {
+    return (v - UINT64_C(0x0101010101010101)) & ~v & UINT64_C(0x8080808080808080);
+}
+
+/* How many bytes on from `word`'s first the next of / ? & = stands; 8: not within. */
+static inline size_t next_delimiter(uint64_t word) {
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t found = zero_bytes((word | 0x10 * each) ^ 0x3f * each) | /* 2f '/' and 3f '?' */
+                     zero_bytes(word ^ '&' * each) | zero_bytes(word ^ '=' * each);
+    found &= ~UINT64_C(0xff);
+    return found ? (size_t)__builtin_ctzll(found) / 8 : 8;
+}
 
 /* Search [at, end) by words of eight bytes, where it begins and at delimiters; matches may go on to `limit`.
  */
@@ -119,8 +132,7 @@ static inline void search_words(struct sequences *s, struct parse *p, size_t at,
             at = p->anchor;
             continue;
         }
-        do at++;
-        while (at + 8 <= end && !is_delimiter[data[at]]);
+        at += next_delimiter(word);
     }
 }
 
