@@ -61,24 +61,28 @@ void gen_columns_free(struct gen_columns *c) {
     free(c);
 }
 
-/* *p resized to n items of `size`; on failure it stays as it was. */
-static bool resize(void *p, size_t n, size_t size) {
-    void *old, *bigger;
-    memcpy(&old, p, sizeof old);
-    bigger = realloc(old, n * size);
-    if (bigger) memcpy(p, &bigger, sizeof bigger);
-    return bigger != NULL;
+/* `old` resized to n items of `size`; when that fails *ok becomes false and it stays as it was. */
+static void *resized(void *old, size_t n, size_t size, bool *ok) {
+    void *p = realloc(old, n * size);
+    if (p) return p;
+    *ok = false;
+    return old;
 }
 
 static int grow_rows(struct gen_columns *c, struct err *e) {
     uint32_t cap = c->cap ? 2 * c->cap : 4096;
-    bool ok = resize(&c->time, cap, sizeof *c->time) && resize(&c->status, cap, sizeof *c->status) &&
-              resize(&c->bytes, cap, sizeof *c->bytes) && resize(&c->load_time, cap, sizeof *c->load_time) &&
-              resize(&c->time_null, cap, 1) && resize(&c->status_null, cap, 1) &&
-              resize(&c->bytes_null, cap, 1) && resize(&c->load_time_null, cap, 1);
-    for (unsigned i = 0; ok && i < GEN_FIELD_COUNT; i++)
+    bool ok = true;
+    c->time = resized(c->time, cap, sizeof *c->time, &ok);
+    c->status = resized(c->status, cap, sizeof *c->status, &ok);
+    c->bytes = resized(c->bytes, cap, sizeof *c->bytes, &ok);
+    c->load_time = resized(c->load_time, cap, sizeof *c->load_time, &ok);
+    c->time_null = resized(c->time_null, cap, 1, &ok);
+    c->status_null = resized(c->status_null, cap, 1, &ok);
+    c->bytes_null = resized(c->bytes_null, cap, 1, &ok);
+    c->load_time_null = resized(c->load_time_null, cap, 1, &ok);
+    for (unsigned i = 0; i < GEN_FIELD_COUNT; i++)
         if (gen_parquet_columns[i].type == PARQUET_STRING)
-            ok = resize(&c->text[i].index, cap, sizeof(uint32_t));
+            c->text[i].index = resized(c->text[i].index, cap, sizeof(uint32_t), &ok);
     if (!ok) return err_nomem(e);
     c->cap = cap;
     return 0;
@@ -86,8 +90,10 @@ static int grow_rows(struct gen_columns *c, struct err *e) {
 
 static int grow_values(struct text_column *t, struct err *e) {
     uint32_t cap = t->cap ? 2 * t->cap : 256, slot_count = 4 * cap;
-    if (!resize(&t->values, cap, sizeof *t->values) || !resize(&t->slots, slot_count, sizeof *t->slots))
-        return err_nomem(e);
+    bool ok = true;
+    t->values = resized(t->values, cap, sizeof *t->values, &ok);
+    t->slots = resized(t->slots, slot_count, sizeof *t->slots, &ok);
+    if (!ok) return err_nomem(e);
     memset(t->slots, 0, slot_count * sizeof *t->slots);
     t->cap = cap;
     t->slot_mask = slot_count - 1;

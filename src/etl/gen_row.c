@@ -393,7 +393,7 @@ static void odd_address(const struct gen_rows *r, struct dice *base, const struc
         break;
     case 1: /* leading zeros: not an address */
         if (a->v6) return;
-        end = p + sprintf(p, "%u.%u.%03u.%u", a->bytes[0], a->bytes[1], a->bytes[2] % 100, a->bytes[3]);
+        end = p + sprintf(p, "%u.%u.%03u.%u", a->bytes[0], a->bytes[1], a->bytes[2] % 100u, a->bytes[3]);
         row->country = 0;
         break;
     case 2: /* every digit of an IPv6 address, in capitals */
