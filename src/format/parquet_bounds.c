@@ -2,52 +2,28 @@
 
 #include <math.h>
 
-void string_bounds_init(struct string_bounds *b) {
-    *b = (struct string_bounds){.any = false};
-    buf_init(&b->lower, 0);
-    buf_init(&b->upper, 0);
+void string_bound_set(struct string_bound *b, const uint8_t *data, uint32_t len) {
+    uint8_t prefix[16] = {0};
+    if (len > sizeof b->data) len = sizeof b->data;
+    if (len) memcpy(b->data, data, len);
+    b->len = (uint8_t)len;
+    memcpy(prefix, b->data, len < 16 ? len : 16);
+    memcpy(b->word, prefix, 16);
+    b->settled = len > 16 && ((b->word[0] | b->word[1]) & UINT64_C(0x8080808080808080)) == 0;
+    b->word[0] = __builtin_bswap64(b->word[0]);
+    b->word[1] = __builtin_bswap64(b->word[1]);
 }
 
-void string_bounds_release(struct string_bounds *b) {
-    buf_release(&b->lower);
-    buf_release(&b->upper);
-}
-
-void string_bounds_clear(struct string_bounds *b) {
-    b->any = false;
-    buf_clear(&b->lower);
-    buf_clear(&b->upper);
-}
-
-static int compare(const struct buf *b, const uint8_t *data, uint32_t len) {
+static int compare(const struct string_bound *b, const uint8_t *data, uint32_t len) {
     size_t n = b->len < len ? b->len : len;
     int c = n ? memcmp(b->data, data, n) : 0;
     return c ? c : (b->len > len) - (b->len < len);
 }
 
-/* Remember a new bound with its prefix words. More than 64 bytes are never needed: they hold 16 code points
- * and something after. */
-static int set_bound(struct buf *b, uint64_t word[2], bool *settled, const uint8_t *data, uint32_t len,
-                     struct err *e) {
-    uint8_t prefix[16] = {0};
-    if (len > PARQUET_BOUND + 1) len = PARQUET_BOUND + 1;
-    buf_clear(b);
-    TRY(buf_add(b, data, len, e));
-    if (len) memcpy(prefix, data, len < 16 ? len : 16);
-    memcpy(word, prefix, 16);
-    *settled = len > 16 && ((word[0] | word[1]) & UINT64_C(0x8080808080808080)) == 0;
-    word[0] = __builtin_bswap64(word[0]);
-    word[1] = __builtin_bswap64(word[1]);
-    return 0;
-}
-
-int string_bounds_add_slow(struct string_bounds *b, const uint8_t *data, uint32_t len, struct err *e) {
-    if (!b->any || compare(&b->lower, data, len) > 0)
-        TRY(set_bound(&b->lower, b->low, &b->low_settled, data, len, e));
-    if (!b->any || compare(&b->upper, data, len) < 0)
-        TRY(set_bound(&b->upper, b->high, &b->high_settled, data, len, e));
+void string_bounds_add_slow(struct string_bounds *b, const uint8_t *data, uint32_t len) {
+    if (!b->any || compare(&b->lower, data, len) > 0) string_bound_set(&b->lower, data, len);
+    if (!b->any || compare(&b->upper, data, len) < 0) string_bound_set(&b->upper, data, len);
     b->any = true;
-    return 0;
 }
 
 static bool is_continuation(uint8_t byte) {

@@ -5,40 +5,45 @@
 
 #include "format/parquet.h"
 
-/* Smallest and largest string so far, bytewise; exact in their first 16 code points, which is all that
- * bounds keep. Owns its copies. */
+/* A bound of strings so far: its first bytes, more than bounds keep (65 hold 16 code points and a sign of
+ * more). */
+struct string_bound {
+    uint64_t word[2]; /* the first 16 bytes, big-endian, padded with zeros */
+    bool settled;     /* 16 bytes of ASCII and more after them: an equal prefix changes nothing */
+    uint8_t len;
+    uint8_t data[PARQUET_BOUND + 1];
+};
+
+/* Smallest and largest string so far, bytewise; right in their first 16 code points, which is all that bounds
+ * keep. */
 struct string_bounds {
     bool any;
-    uint64_t low[2], high[2]; /* the first 16 bytes, big-endian, padded with zeros */
-    bool low_settled,
-        high_settled; /* 16 bytes of ASCII and more after them: an equal prefix changes nothing */
-    struct buf lower, upper;
+    struct string_bound lower, upper;
 };
 
 enum { STRING_BOUNDS_SLACK = 16 }; /* bytes that must be readable from string_bounds_add's `data` */
 
-void string_bounds_init(struct string_bounds *b);
-void string_bounds_release(struct string_bounds *b);
-void string_bounds_clear(struct string_bounds *b);
+/* What string_bounds_add does for the first string, and when 16 bytes do not tell. */
+void string_bounds_add_slow(struct string_bounds *b, const uint8_t *data, uint32_t len);
 
-/* What string_bounds_add does when the first 16 bytes do not tell. */
-int string_bounds_add_slow(struct string_bounds *b, const uint8_t *data, uint32_t len, struct err *e);
+void string_bound_set(struct string_bound *b, const uint8_t *data, uint32_t len);
 
 /* Take a string in; STRING_BOUNDS_SLACK bytes must be readable at `data` whatever its length. */
-static inline int string_bounds_add(struct string_bounds *b, const uint8_t *data, uint32_t len,
-                                    struct err *e) {
+static inline void string_bounds_add(struct string_bounds *b, const uint8_t *data, uint32_t len) {
     static const uint8_t mask[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     uint64_t w[2], m[2];
     memcpy(w, data, 16);
     memcpy(m, mask + 16 - (len < 16 ? len : 16), 16);
     uint64_t h = __builtin_bswap64(w[0] & m[0]), l = __builtin_bswap64(w[1] & m[1]);
-    bool above = h != b->low[0] ? h > b->low[0] : l != b->low[1] ? l > b->low[1] : len > 16 && b->low_settled;
-    bool below = h != b->high[0]   ? h < b->high[0]
-                 : l != b->high[1] ? l < b->high[1]
-                                   : len > 16 && b->high_settled;
-    if (above && below && b->any) return 0;
-    return string_bounds_add_slow(b, data, len, e);
+    const uint64_t *low = b->lower.word, *high = b->upper.word;
+    bool above = h != low[0] ? h > low[0] : l > low[1] || (l == low[1] && len > 16 && b->lower.settled);
+    bool below = h != high[0] ? h < high[0] : l < high[1] || (l == high[1] && len > 16 && b->upper.settled);
+    if (above && below && b->any) return;
+    if (above && b->any && (h != high[0] || l != high[1])) /* dictionaries are often in ascending order */
+        string_bound_set(&b->upper, data, len);
+    else
+        string_bounds_add_slow(b, data, len);
 }
 
 /* Put the bounds into `meta`. */

@@ -121,7 +121,7 @@ static int encode_chunk(struct parquet_encoder *enc, const struct parquet_column
     }
     meta->dictionary_offset = UINT64_MAX;
     meta->dictionary_encoded = src.dictionary;
-    string_bounds_clear(&enc->scratch.bounds);
+    enc->scratch.bounds.any = false;
     if (src.dictionary) {
         meta->dictionary_offset = out->len - group_start;
         TRY(page_fill_dictionary(&src, &enc->scratch, meta, e));

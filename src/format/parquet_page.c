@@ -14,14 +14,13 @@ void page_scratch_init(struct page_scratch *s) {
     buf_init(&s->page, INT32_MAX);
     buf_init(&s->present, 0);
     buf_init(&s->index, 0);
-    string_bounds_init(&s->bounds);
+    s->bounds.any = false;
 }
 
 void page_scratch_release(struct page_scratch *s) {
     buf_release(&s->page);
     buf_release(&s->present);
     buf_release(&s->index);
-    string_bounds_release(&s->bounds);
 }
 
 static unsigned fixed_width(enum parquet_type type) {
@@ -201,7 +200,7 @@ static int add_strings(const struct str *strings, const uint32_t *index, uint32_
         if (!v->ptr) continue;
         memcpy(out, &v->len, 4);
         copy_string(out + 4, v->ptr, v->len);
-        TRY(string_bounds_add(&s->bounds, out + 4, v->len, e));
+        string_bounds_add(&s->bounds, out + 4, v->len);
         out += 4 + v->len;
     }
     s->page.len = (size_t)(out - s->page.data);

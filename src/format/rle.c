@@ -6,8 +6,8 @@ unsigned rle_width(uint32_t max) {
     return max ? 32 - (unsigned)__builtin_clz(max) : 0;
 }
 
-/* Worst case: a run that costs less than a group, then a group packed by itself, and so on: under
- * 2 * width + 1 bytes for nine values. Stores touch up to 32 bytes beyond. */
+/* Worst case: runs that cost less than a group for eight values, then a group packed by itself, and so on:
+ * under 2 * width + 1 bytes for sixteen values. Stores touch up to 32 bytes beyond. */
 size_t rle_bound(size_t count, unsigned width) {
     return (count / 8 + 1) * (2 * width + 4) + 64;
 }
@@ -21,7 +21,7 @@ static uint8_t *put_varint(uint8_t *p, uint64_t v) {
     return p;
 }
 
-static uint8_t *put_run(uint8_t *p, uint32_t value, size_t count, unsigned width) {
+static inline uint8_t *put_run(uint8_t *p, uint32_t value, size_t count, unsigned width) {
     p = put_varint(p, (uint64_t)count << 1);
     for (unsigned bytes = (width + 7) / 8; bytes; bytes--, value >>= 8) *p++ = (uint8_t)value;
     return p;
@@ -58,35 +58,45 @@ static inline void pack8(uint8_t *p, const uint32_t *v, unsigned width) {
     }
 }
 
-/* Runs of equal values among values[0 … count), 1 ≤ count ≤ 8. */
-static inline unsigned runs_among(const uint32_t *values, unsigned count) {
-    unsigned runs = 1;
-    for (unsigned i = 1; i < count; i++) runs += values[i] != values[i - 1];
-    return runs;
+/* Bit i, 1 ≤ i < 8: values[i] differs from the value before it. */
+static inline unsigned changes8(const uint32_t *values) {
+    unsigned mask = 0;
+    for (unsigned i = 1; i < 8; i++) mask |= (unsigned)(values[i] != values[i - 1]) << i;
+    return mask;
 }
 
-/* How many values from values[0] on are equal to it. */
-static size_t run_length(const uint32_t *values, size_t count) {
-    size_t n = 1;
-    while (n < count && values[n] == values[0]) n++;
-    return n;
+/* How many values from values[0] on are equal to it, at least `known`. */
+static size_t run_length(const uint32_t *values, size_t known, size_t count) {
+    size_t n = known;
+    uint64_t twice = values[0] | (uint64_t)values[0] << 32, two;
+    for (; n + 2 <= count; n += 2) {
+        memcpy(&two, values + n, 8);
+        if (two != twice) return n + (values[n] == values[0]);
+    }
+    return n + (n < count && values[n] == values[0]);
 }
 
 /* Other writers make no run of fewer than eight values; the format has no such limit. Indices of click data
- * ordered by session are runs of about eight, of which most are shorter: these pages take 43 % of the bytes.
- */
+ * ordered by session are runs of eight on average, so most are shorter: the data pages of session_id take
+ * 46 KB for 128 Ki rows rather than 105, compressed. */
 size_t rle_encode(const uint32_t *values, size_t count, unsigned width, uint8_t *out) {
     const unsigned run_cost = 1 + (width + 7) / 8;
     uint8_t *p = out;
     uint8_t *header = NULL; /* of the open packed run */
     unsigned groups = 0;
-    for (size_t i = 0; i < count;) {
-        size_t left = count - i;
-        unsigned runs = left >= 8 ? runs_among(values + i, 8) : runs_among(values + i, (unsigned)left);
-        if (runs == 1 || runs * run_cost < width) {
-            size_t n = run_length(values + i, left);
-            p = put_run(p, values[i], n, width);
-            i += n;
+    size_t i = 0;
+    while (count - i >= 8) {
+        unsigned changes = changes8(values + i);
+        if (!changes || (unsigned)__builtin_popcount(changes) * run_cost + run_cost < width) {
+            unsigned from = 0; /* the last of the runs goes on beyond the eight */
+            for (; changes; changes &= changes - 1) {
+                unsigned to = (unsigned)__builtin_ctz(changes);
+                p = put_run(p, values[i + from], to - from, width);
+                from = to;
+            }
+            size_t n = run_length(values + i + from, 8 - from, count - i - from);
+            p = put_run(p, values[i + from], n, width);
+            i += from + n;
             header = NULL;
             continue;
         }
@@ -94,16 +104,21 @@ size_t rle_encode(const uint32_t *values, size_t count, unsigned width, uint8_t 
             header = p++;
             groups = 0;
         }
-        if (left >= 8) {
-            pack8(p, values + i, width);
-        } else {
-            uint32_t last[8] = {0};
-            memcpy(last, values + i, left * sizeof *values);
-            pack8(p, last, width);
-        }
+        pack8(p, values + i, width);
         p += width;
-        i += left < 8 ? left : 8;
+        i += 8;
         *header = (uint8_t)(++groups << 1 | 1);
+    }
+    size_t left = count - i;
+    if (!left) return (size_t)(p - out);
+    if (run_length(values + i, 1, left) == left) {
+        p = put_run(p, values[i], left, width);
+    } else {
+        uint32_t last[8] = {0};
+        memcpy(last, values + i, left * sizeof *values);
+        *p++ = 1 << 1 | 1;
+        pack8(p, last, width);
+        p += width;
     }
     return (size_t)(p - out);
 }
