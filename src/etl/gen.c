@@ -229,6 +229,7 @@ static void tally_row(struct gen_tally *t, const struct gen_row *row) {
 static int make_bucket(struct run *r, struct worker *w, unsigned i, struct piece **pieces,
                        unsigned *piece_cap, struct threads_group *g, struct err *e) {
     struct bucket *b = &r->buckets[i];
+    struct gen_csv_layout layout;
     bool csv = r->o->format == GEN_CSV;
     unsigned count = 0;
     TRY(worker_reserve(w, b->rows, e));
@@ -245,12 +246,13 @@ static int make_bucket(struct run *r, struct worker *w, unsigned i, struct piece
         }
         struct piece *p = &(*pieces)[count++];
         *p = (struct piece){.file = file, .begin = w->out.len};
+        gen_csv_layout_init(&layout, r->fields, r->plan.dirt, file);
         for (; k < b->rows && file_of(r, i, b->first_row + k) == file; k++, p->rows++) {
             const struct gen_event *v = w->events[(uint32_t)w->keys[k]];
             gen_row_make(r->rows, v, &w->row);
             tally_row(&w->maker.tally, &w->row);
             if (csv)
-                TRY(gen_csv_row(v, &w->row, r->fields, ends_bare(r, b->first_row + k), &w->out, e));
+                TRY(gen_csv_row(&layout, v, &w->row, ends_bare(r, b->first_row + k), &w->out, e));
             else
                 TRY(gen_columns_add(w->columns, &w->row, r->fields, e));
         }
@@ -273,6 +275,12 @@ static int make_buckets(void *ctx, unsigned index, struct threads_group *g, stru
 
 /* ---- the run ---- */
 
+static int add_header(const struct run *r, unsigned file, struct buf *head, struct err *e) {
+    struct gen_csv_layout layout;
+    gen_csv_layout_init(&layout, r->fields, r->plan.dirt, file);
+    return gen_csv_header(&layout, head, e);
+}
+
 static int begin_files(struct run *r, struct err *e) {
     struct buf head;
     buf_init(&head, 4096);
@@ -280,7 +288,7 @@ static int begin_files(struct run *r, struct err *e) {
     for (unsigned i = 0; !rc && i < r->out.count; i++) {
         buf_clear(&head);
         if (r->o->format == GEN_CSV)
-            rc = gen_csv_header(r->fields, r->plan.dirt != GEN_DIRT_NONE && i % 3 == 0, &head, e);
+            rc = add_header(r, i, &head, e);
         else
             rc = buf_add(&head, parquet_magic, PARQUET_MAGIC_BYTES, e);
         if (!rc) rc = gen_out_write(&r->out, i, head.data, head.len, 0, e);

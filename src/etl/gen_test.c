@@ -296,6 +296,18 @@ static void dirt_is_there(void **state) {
     buf_release(&b);
 }
 
+/* 1.1, 1.3: every file has its own header. */
+static void files_have_their_own_header(void **state) {
+    (void)state;
+    struct gen_options o = options(2000, path_in("headers"));
+    o.dirt = GEN_DIRT_MUCH;
+    o.files = 2;
+    make(&o);
+    struct buf b = read_file(path_in("headers/events-00001.csv"));
+    assert_memory_equal(b.data, "user_id \t, page_url,", 20);
+    buf_release(&b);
+}
+
 static void threads_do_not_matter(void **state) {
     (void)state;
     static const unsigned threads[] = {1, 2, 7};
@@ -427,10 +439,15 @@ static void folders(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(truth_holds),           cmocka_unit_test(dirt_is_there),
-        cmocka_unit_test(threads_do_not_matter), cmocka_unit_test(seeds_matter),
-        cmocka_unit_test(size_is_near),          cmocka_unit_test(files_by_day),
-        cmocka_unit_test(parquet_files),         cmocka_unit_test(folders),
+        cmocka_unit_test(truth_holds),
+        cmocka_unit_test(dirt_is_there),
+        cmocka_unit_test(files_have_their_own_header),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(seeds_matter),
+        cmocka_unit_test(size_is_near),
+        cmocka_unit_test(files_by_day),
+        cmocka_unit_test(parquet_files),
+        cmocka_unit_test(folders),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
