@@ -41,7 +41,7 @@ struct scan_row {
     enum reason reason; /* anything but REASON_DUPLICATE_EVENT */
     /* After 2.3: unquoted, trimmed, null tokens null (ptr NULL). Of a malformed row all are null. device is
      * not yet lower-cased and ip_address not yet checked: the caller does it, by scan_device (2.6) and
-     * ip_parse (2.7), and may cache. At least 16 bytes after each may be read. */
+     * ip_parse (2.7), and may cache. */
     struct str field[COLUMN_COUNT];
     int64_t time_us; /* when REASON_NONE */
     uint32_t offset; /* where the record begins in the chunk */

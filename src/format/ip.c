@@ -28,12 +28,25 @@ static inline unsigned dots(uint64_t x) {
     return (unsigned)((swar_equal(x, SWAR_ONES * '.') >> 7) * 0x0102040810204080u >> 56);
 }
 
-/* The same without a branch on the text, whose digits no branch predictor can guess: the usual way took 33 ns
- * an address, this one 14. Reads 16 bytes. */
-static bool parse_v4_alone(const char *p, uint32_t len, uint8_t out[4]) {
+enum { V4_SHORTEST = 7, V4_LONGEST = 15 };
+
+/* A text of such a length, byte i at bits 8i, zeros after it. */
+static inline unsigned __int128 load_v4(const char *p, uint32_t len) {
+    if (len == V4_SHORTEST) {
+        uint8_t bytes[8] = {0};
+        memcpy(bytes, p, V4_SHORTEST);
+        return swar_load(bytes);
+    }
+    uint64_t last =
+        swar_load(p + len - 8) >> 8 >> (8 * (V4_LONGEST - len)); /* without what the first holds */
+    return swar_load(p) | (unsigned __int128)last << 64;
+}
+
+/* The same for a text alone, without a branch on its digits, which no branch predictor can guess: the usual
+ * way took 33 ns an address, this one 14. */
+static bool parse_v4_alone(unsigned __int128 text, uint32_t len, uint8_t out[4]) {
     static const uint8_t least[4] = {0, 0, 10, 100}; /* less would be a leading zero */
-    if (len > 15) return false;
-    unsigned at = (dots(swar_load(p)) | dots(swar_load(p + 8)) << 8) & ((1u << len) - 1);
+    unsigned at = dots((uint64_t)text) | dots((uint64_t)(text >> 64)) << 8;
     unsigned two = at & (at - 1), three = two & (two - 1); /* without the first dot; without the first two */
     if (three == 0 || (three & (three - 1))) return false;
     unsigned from = 0, bad = 0;
@@ -41,7 +54,7 @@ static bool parse_v4_alone(const char *p, uint32_t len, uint8_t out[4]) {
     for (int i = 0; i < 4; i++, at &= at - 1) {
         unsigned to = (unsigned)__builtin_ctz(at), n = to - from;
         /* The last digit to the top byte; what is not there becomes 0. */
-        uint32_t x = (uint32_t)swar_load(p + from) ^ 0x30303030u;
+        uint32_t x = (uint32_t)(text >> (8 * from)) ^ 0x30303030u;
         bad |= n - 1 > 2;
         x <<= (8 * (4 - n)) & 31;
         bad |= ((x + 0x76767676u) | x) & 0x80808080u;
@@ -103,13 +116,16 @@ static bool parse_v6(const char *p, const char *end, uint8_t out[16]) {
 }
 
 bool ip_parse(struct str text, struct ip_addr *out) {
-    const char *p = text.ptr, *end = p + text.len;
-    if (text.len < 2 || text.len > 45) return false; /* "::"; six full groups and 255.255.255.255 */
-    /* A colon comes after at most four digits. */
-    uint64_t colons = swar_equal(swar_load(p), SWAR_ONES * ':') &
-                      (text.len < 5 ? (1ull << 8 * text.len) - 1 : 0xffffffffffu);
-    struct ip_addr a = {.v6 = colons != 0};
-    if (!(a.v6 ? parse_v6(p, end, a.bytes) : parse_v4_alone(p, text.len, a.bytes))) return false;
+    struct ip_addr a = {.v6 = true};
+    if (text.len >= V4_SHORTEST && text.len <= V4_LONGEST) {
+        unsigned __int128 v4 = load_v4(text.ptr, text.len);
+        /* In IPv6 a colon comes after at most four digits. */
+        if (!(swar_equal((uint64_t)v4, SWAR_ONES * ':') & 0xffffffffffu)) {
+            a.v6 = false;
+            if (!parse_v4_alone(v4, text.len, a.bytes)) return false;
+        }
+    }
+    if (a.v6 && !parse_v6(text.ptr, text.ptr + text.len, a.bytes)) return false;
     *out = a;
     return true;
 }

@@ -10,7 +10,7 @@ struct ip_addr {
 };
 
 /* IPv4 dotted decimal without leading zeros, or IPv6 without a zone, exactly what inet_pton(3) accepts; false
- * otherwise. May read up to 16 bytes beyond the text. */
+ * otherwise. */
 bool ip_parse(struct str text, struct ip_addr *out);
 
 /* The usual short form (inet_ntop(3)); out has 46 bytes. */

@@ -13,9 +13,8 @@
 
 /* As inet_pton(3) has it, on exact memory. */
 static void check(const char *text, size_t len) {
-    char *exact = malloc(len + 16);
+    char *exact = malloc(len ? len : 1);
     memcpy(exact, text, len);
-    memset(exact + len, '1', 16);
     struct ip_addr a = {0};
     bool ok = ip_parse((struct str){exact, (uint32_t)len}, &a);
     free(exact);
@@ -36,7 +35,7 @@ static void check(const char *text, size_t len) {
 static void clause_2_7_examples(void **state) {
     (void)state;
     struct ip_addr a;
-    assert_true(ip_parse((struct str){"1.2.3.4\0               ", 8}, &a) == false); /* a NUL is no digit */
+    assert_true(ip_parse((struct str){"1.2.3.4\0", 8}, &a) == false); /* a NUL is no digit */
     static const char *const good[] = {"0.0.0.0",
                                        "255.255.255.255",
                                        "192.0.2.1",

@@ -149,6 +149,11 @@ static void clause_1_6_double_with_very_many_digits(void **state) {
     zeros[0] = '0', zeros[1] = '.', zeros[sizeof zeros - 2] = '1';
     assert_true(number_parse_double(str_of(zeros), &v));
     assert_true(v == 0);
+    /* A thousand digits before the exponent takes them back. */
+    char many[1100];
+    memset(many, '7', 1000);
+    strcpy(many + 1000, "e-900");
+    same(many);
     /* 0.000…01e99990 */
     memcpy(zeros + sizeof zeros - 8, "1e99990", 7);
     same(zeros);
