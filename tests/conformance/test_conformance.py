@@ -125,14 +125,6 @@ def clause(id: str) -> Callable[[Special], Special]:
     return add
 
 
-@pytest.mark.parametrize("id", [*BY_ID, *SPECIAL])
-def test_clause(id, folder, databases):
-    if id in BY_ID:
-        run_case(BY_ID[id], folder, databases)
-    else:
-        SPECIAL[id](folder, databases)
-
-
 class Setup:
     """A lake and two small inputs."""
 
@@ -597,3 +589,12 @@ def totals(folder, databases):
     events, rejects = (s.lake.read(t).summary for t in ("events", "rejects"))
     assert (events["added-records"], events["total-records"]) == ("1", "3")
     assert (rejects["added-records"], rejects["total-records"]) == ("1", "2")
+
+
+# Last, as it lists all of the above.
+@pytest.mark.parametrize("id", [*BY_ID, *SPECIAL])
+def test_clause(id, folder, databases):
+    if id in BY_ID:
+        run_case(BY_ID[id], folder, databases)
+    else:
+        SPECIAL[id](folder, databases)
