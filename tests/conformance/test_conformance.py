@@ -269,8 +269,9 @@ def rejects_schema(folder, databases):
 @clause("4.3-parquet-zstd")
 def parquet_zstd(folder, databases):
     s = Setup(folder, databases)
-    lines = [cases.row(event_id=f"e{n}", page_url=f"/{n % 7}") for n in range(5000)]
-    s.run(*written(folder, {"many.csv": cases.csv(*lines, b"x")}))
+    lines = [cases.row(event_id=f"e{n}", page_url=f"/{n}" * 20) for n in range(40_000)]
+    small = ("--memory", "20MB", "--threads", "2")  # so that there are several row groups
+    s.run(*written(folder, {"many.csv": cases.csv(*lines, b"x")}), args=small)
     for table in ("events", "rejects"):
         files = s.data_files(table)
         assert len(files) == 1  # few files a day

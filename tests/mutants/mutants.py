@@ -112,7 +112,7 @@ MUTANTS = [
         "a needed column named twice is an error",
         "src/etl/scan_header.c",
         "        if (found)\n",
-        "        if (found && !file)\n",
+        "        if (found && number == NULL)\n",
         "1.3-needed-column-twice",
     ),
     mutant(
@@ -234,8 +234,8 @@ MUTANTS = [
         "2.1",
         "text after a closing quote",
         "src/etl/scan.c",
-        "    *bad = true; /* quotes mean nothing until",
-        "    *bad = false; /* quotes mean nothing until",
+        "    *bad = true; /* quotes mean nothing until the next line end (1.4) */\n",
+        "    if (s) return m;\n",
         "2.1-text-after-quote",
     ),
     mutant(
