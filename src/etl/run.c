@@ -198,6 +198,7 @@ static int commit_table(struct run *r, struct output *t, const struct summary *s
     struct iceberg_result result = {0};
     int rc = iceberg_commit(t->writer, &c, &result, e);
     t->committed = !rc && !result.skipped;
+    t->skip |= result.skipped; /* by another process with this run-id, since we looked */
     t->keep_files = result.unknown;
     if (rc) return rc;
     out->skipped = result.skipped;

@@ -15,6 +15,7 @@ import pathlib
 import re
 import sqlite3
 import subprocess
+import urllib.parse
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -136,7 +137,7 @@ class Lake:
         """metadata_location by the catalog, None when there is no such table."""
         if not self.catalog.exists():
             return None
-        uri = f"file:{self.catalog}?mode=rw"
+        uri = f"file:{urllib.parse.quote(str(self.catalog))}?mode=rw"
         with sqlite3.connect(uri, uri=True, timeout=10) as db:
             try:
                 row = db.execute(

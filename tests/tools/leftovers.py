@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sqlite3
+import urllib.parse
 
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import read_manifest_list
@@ -17,7 +18,7 @@ def referenced(lake: engine.Lake) -> set[pathlib.Path]:
     PyIceberg."""
     io = PyArrowFileIO()
     found: set[str] = set()
-    with sqlite3.connect(f"file:{lake.catalog}?mode=rw", uri=True) as db:
+    with sqlite3.connect(f"file:{urllib.parse.quote(str(lake.catalog))}?mode=rw", uri=True) as db:
         locations = [r[0] for r in db.execute("select metadata_location from iceberg_tables")]
     for location in locations:
         path = pathlib.Path(engine.local_path(location))
