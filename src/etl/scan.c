@@ -25,7 +25,7 @@
  * (41–59); with AVX2 7–9, 3.3–4.4, 2.5–3.4; portable 1.1–1.3, 1.0–1.6, 0.9–1.4. Every field quoted: keys 3.3,
  * full 2.7. Text beyond ASCII in every row: 2.7, 2.3; with broken UTF-8 in every piece 2.0, 1.9. */
 
-enum { PIECE = 32 << 10 };
+enum { PIECE = 32 << 10, KEY_COLUMNS = COL_TIMESTAMP + 1 };
 
 /* Ends every index. No position is that large. */
 #define INDEX_END 0xffffffffu
@@ -183,14 +183,22 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* 2.2 and 2.3. */
-static inline struct str cleanse(const struct scanner *s, struct str t) {
-    if (t.len && (is_blank(t.ptr[0]) || is_blank(t.ptr[t.len - 1]))) {
-        while (t.len && is_blank(t.ptr[0])) t.ptr++, t.len--;
-        while (t.len && is_blank(t.ptr[t.len - 1])) t.len--;
-    }
-    if (t.len <= s->null_longest && is_null(s, t)) return (struct str){0};
+static struct str trim(struct str t) {
+    while (t.len && is_blank(t.ptr[0])) t.ptr++, t.len--;
+    while (t.len && is_blank(t.ptr[t.len - 1])) t.len--;
     return t;
+}
+
+/* 2.2 and 2.3. Whether a field is long is asked first: that an optional field is missing is what no branch
+ * predictor can guess, and once is enough. */
+static inline struct str cleanse(const struct scanner *s, struct str t) {
+    if (t.len > s->null_longest) {
+        if (!is_blank(t.ptr[0]) && !is_blank(t.ptr[t.len - 1])) return t;
+        t = trim(t);
+        if (t.len > s->null_longest) return t;
+    }
+    t = trim(t);
+    return is_null(s, t) ? (struct str){0} : t;
 }
 
 static enum reason classify(const struct scanner *s, struct scan_row *row) {
@@ -232,15 +240,26 @@ static inline struct str indexed_field(const uint8_t *piece, const uint32_t *ent
     return (struct str){(const char *)piece + from, to - from};
 }
 
-static void read_indexed(struct scanner *s, struct scan_row *row, const uint32_t *entry, uint32_t end) {
+static inline __attribute__((always_inline)) void read_columns(const struct scanner *s, struct scan_row *row,
+                                                               const uint32_t *entry, uint32_t end,
+                                                               unsigned columns) {
     const uint8_t *piece = s->data + s->base;
     const struct scan_layout *l = s->layout;
-    for (unsigned c = 0; c < (s->mode == SCAN_KEYS ? COL_TIMESTAMP + 1 : COLUMN_COUNT); c++)
+#pragma GCC unroll 7
+    for (unsigned c = 0; c < columns; c++)
         row->field[c] = cleanse(s, indexed_field(piece, entry, l->column[c], end));
     row->reason = classify(s, row);
-    if (s->mode == SCAN_FULL && row->reason == REASON_NONE)
-        for (unsigned k = 0; k < s->pipeline->keep_count; k++)
-            s->keep[k] = keep_value(s, k, indexed_field(piece, entry, l->keep[k], end));
+}
+
+static void read_indexed(struct scanner *s, struct scan_row *row, const uint32_t *entry, uint32_t end) {
+    if (s->mode == SCAN_KEYS) {
+        read_columns(s, row, entry, end, KEY_COLUMNS);
+        return;
+    }
+    read_columns(s, row, entry, end, COLUMN_COUNT);
+    if (row->reason != REASON_NONE) return;
+    for (unsigned k = 0; k < s->pipeline->keep_count; k++)
+        s->keep[k] = keep_value(s, k, indexed_field(s->data + s->base, entry, s->layout->keep[k], end));
 }
 
 /* ---- records of every kind */
@@ -338,7 +357,7 @@ static void read_general(struct scanner *s, struct scan_row *row) {
         return;
     }
     s->scratch_used = 0;
-    for (unsigned c = 0; c < (s->mode == SCAN_KEYS ? COL_TIMESTAMP + 1 : COLUMN_COUNT); c++)
+    for (unsigned c = 0; c < (s->mode == SCAN_KEYS ? KEY_COLUMNS : COLUMN_COUNT); c++)
         row->field[c] = cleanse(s, field_text(s, s->layout->column[c]));
     row->reason = classify(s, row);
     if (s->mode == SCAN_FULL && row->reason == REASON_NONE)
