@@ -51,7 +51,7 @@ static void print_help(void) {
 
 int main(int argc, char **argv) {
     /* Large blocks are mapped, always: memory given back is then really back, and budgets hold. */
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
 
     start_ns = clock_real_ns();
     struct err e = {0};

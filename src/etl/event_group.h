@@ -64,6 +64,11 @@ static inline uint64_t event_group_bytes(const struct event_group *g) {
     return g->rows * (sizeof *g->row + g->pipeline->keep_count * (sizeof *g->keep + 1)) + g->text.len;
 }
 
+/* Bytes held for rows, used or not. */
+static inline uint64_t event_group_memory(const struct event_group *g) {
+    return g->cap * (sizeof *g->row + g->pipeline->keep_count * (sizeof *g->keep + 1)) + g->text.cap;
+}
+
 /* A thread's tables to turn groups into row groups. */
 struct event_encoder;
 

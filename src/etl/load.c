@@ -46,16 +46,17 @@ static int write_events(struct worker *w, struct event_group *g, struct err *e) 
     return 0;
 }
 
-/* Write a group whose day has passed; its memory serves another day. */
-static int retire(struct worker *w, uint32_t index, struct err *e) {
+/* Write a group and give it up: its day has passed and its memory may serve another (`reuse`), or there is
+ * too little memory. */
+static int retire(struct worker *w, uint32_t index, bool reuse, struct err *e) {
     struct event_group *g = w->groups[index];
     TRY(write_events(w, g, e));
     w->groups[index] = w->groups[--w->active];
     if (w->by_day[g->day & (DAY_SLOTS - 1)] == g) w->by_day[g->day & (DAY_SLOTS - 1)] = NULL;
-    if (w->spare)
-        event_group_free(g);
-    else
+    if (reuse && !w->spare)
         w->spare = g;
+    else
+        event_group_free(g);
     return 0;
 }
 
@@ -119,18 +120,17 @@ static int tidy(struct worker *w, struct err *e) {
     for (uint32_t i = w->active; i--;) {
         struct event_group *g = w->groups[i];
         if (w->rows - g->touched > IDLE_ROWS)
-            TRY(retire(w, i, e));
+            TRY(retire(w, i, true, e));
         else if (event_group_bytes(g) >= w->o->group_bytes)
             TRY(write_events(w, g, e));
-        else
-            pool += event_group_bytes(g);
     }
+    for (uint32_t i = 0; i < w->active; i++) pool += event_group_memory(w->groups[i]);
     while (pool > w->o->pool_bytes) {
-        struct event_group *largest = w->groups[0];
+        uint32_t largest = 0;
         for (uint32_t i = 1; i < w->active; i++)
-            if (event_group_bytes(w->groups[i]) > event_group_bytes(largest)) largest = w->groups[i];
-        pool -= event_group_bytes(largest);
-        TRY(write_events(w, largest, e));
+            if (event_group_memory(w->groups[i]) > event_group_memory(w->groups[largest])) largest = i;
+        pool -= event_group_memory(w->groups[largest]);
+        TRY(retire(w, largest, false, e));
     }
     return reject_group_bytes(&w->rejects) >= w->o->group_bytes ? write_rejects(w, e) : 0;
 }
@@ -225,7 +225,7 @@ static int run_thread(void *ctx, unsigned index, struct threads_group *g, struct
         if (unit >= units) break;
         rc = load_unit(w, unit, g, e);
     }
-    while (!rc && w->active && !threads_stopping(g)) rc = retire(w, w->active - 1, e);
+    while (!rc && w->active && !threads_stopping(g)) rc = retire(w, w->active - 1, false, e);
     if (!rc && !threads_stopping(g)) rc = write_rejects(w, e);
     pthread_mutex_lock(&job->lock);
     add_counts(&job->counts, &w->counts);
