@@ -21,8 +21,8 @@
  * each record looked at for itself. A line feed never stands inside a sequence, so both say the same.
  *
  * Measured (tests/bench/scan_bench.c; one Zen 5 core, gen data, 173 bytes a row, best of 7, on a machine
- * shared with others, hence the ranges; GB/s): index alone 14–20, keys 4.0–5.9 (29–44 ns a row), full 2.9–4.2
- * (41–59); with AVX2 7–9, 3.3–4.4, 2.5–3.4; portable 1.1–1.3, 1.0–1.6, 0.9–1.4. Every field quoted: keys 3.3,
+ * shared with others, hence the ranges; GB/s): index alone 14–20, keys 4.0–6.0 (29–44 ns a row), full 3.2–4.5
+ * (38–55); with AVX2 7–9, 3.3–4.4, 2.5–3.4; portable 1.1–1.3, 1.0–1.6, 0.9–1.4. Every field quoted: keys 3.3,
  * full 2.7. Text beyond ASCII in every row: 2.7, 2.3; with broken UTF-8 in every piece 2.0, 1.9. */
 
 enum { PIECE = 32 << 10, KEY_COLUMNS = COL_TIMESTAMP + 1 };
