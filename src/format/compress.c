@@ -5,7 +5,7 @@
 enum {
     SAMPLE = 16 * 1024, /* of a page, compressed in both ways: bytes, not time, so that the same rows give the
                            same file */
-    TOLERATED_PERCENT = 3,  /* more bytes than zstd's own search are fine for half the time */
+    TOLERATED_PERCENT = 3,  /* more bytes than the least are fine for less time */
     SEQUENCES_MAX = 4 << 20 /* a larger page: their list would take too much memory */
 };
 
@@ -32,8 +32,7 @@ struct compressor *compressor_new(int level) {
     ok = ok && set(c->sequencer, ZSTD_c_compressionLevel, 1) && set(c->sequencer, ZSTD_c_hashLog, 6) &&
          set(c->sequencer, ZSTD_c_chainLog, 6) && set(c->sequencer, ZSTD_c_minMatch, 3) &&
          set(c->sequencer, ZSTD_c_windowLog, 24) &&
-         set(c->sequencer, ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters) &&
-         set(c->sequencer, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
+         set(c->sequencer, ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters);
     if (ok) return c;
     compressor_free(c);
     return NULL;
@@ -64,34 +63,49 @@ static bool repeats_offsets(const struct sequences *s) {
 }
 
 /* ZSTD's result, or 0 where sequences are not to be had. */
-static size_t by_sequences(struct compressor *c, enum page_layout layout, const uint8_t *data, size_t len,
-                           size_t start, uint8_t *out, size_t cap) {
-    if (layout == LAYOUT_BYTES || len > SEQUENCES_MAX) return 0;
-    if (!sequences_find(&c->sequences, layout, data, len, start)) return 0;
+static size_t by_sequences(struct compressor *c, const struct compress_way *way, const uint8_t *data,
+                           size_t len, size_t start, uint8_t *out, size_t cap) {
+    if (way->layout == LAYOUT_BYTES || len > SEQUENCES_MAX) return 0;
+    if (!sequences_find(&c->sequences, way->layout, data, len, start)) return 0;
     ZSTD_paramSwitch_e repeats = repeats_offsets(&c->sequences) ? ZSTD_ps_enable : ZSTD_ps_disable;
+    ZSTD_paramSwitch_e literals = way->raw_literals ? ZSTD_ps_disable : ZSTD_ps_enable;
     ZSTD_CCtx_reset(c->sequencer, ZSTD_reset_session_only); /* else parameters may not change */
     if (!set(c->sequencer, ZSTD_c_searchForExternalRepcodes, (int)repeats)) return 0;
+    if (!set(c->sequencer, ZSTD_c_literalCompressionMode, (int)literals)) return 0;
     size_t n =
         ZSTD_compressSequences(c->sequencer, out, cap, c->sequences.list, c->sequences.count, data, len);
     return ZSTD_isError(n) ? 0 : n;
 }
 
-enum page_layout compress_choose(struct compressor *c, enum page_layout layout, const uint8_t *data,
-                                 size_t len, size_t start) {
-    if (len < SAMPLE / 2) return LAYOUT_BYTES;
-    if (len > SAMPLE) len = sequences_cut(layout, data, SAMPLE, start);
-    if (len < SAMPLE / 2) return LAYOUT_BYTES; /* a value longer than the sample */
-    size_t cap = ZSTD_compressBound(SAMPLE);
-    size_t ours = by_sequences(c, layout, data, len, start, c->sample, cap);
-    if (!ours) return LAYOUT_BYTES;
-    size_t theirs = ZSTD_compress2(c->searcher, c->sample, cap, data, len);
-    if (ZSTD_isError(theirs)) return LAYOUT_BYTES;
-    return ours <= theirs + theirs * TOLERATED_PERCENT / 100 ? layout : LAYOUT_BYTES;
+static bool tolerable(size_t bytes, size_t least) {
+    return bytes <= least + least * TOLERATED_PERCENT / 100;
 }
 
-int compress_page(struct compressor *c, enum page_layout layout, const uint8_t *data, size_t len,
+struct compress_way compress_choose(struct compressor *c, enum page_layout layout, const uint8_t *data,
+                                    size_t len, size_t start) {
+    const struct compress_way search = {.layout = LAYOUT_BYTES};
+    struct compress_way way = {.layout = layout};
+    if (layout == LAYOUT_BYTES || len < SAMPLE / 2) return search;
+    if (len > SAMPLE) len = sequences_cut(layout, data, SAMPLE, start);
+    if (len < SAMPLE / 2) return search; /* a value longer than the sample */
+    size_t cap = ZSTD_compressBound(SAMPLE);
+    size_t ours = by_sequences(c, &way, data, len, start, c->sample, cap);
+    if (!ours) return search;
+    if (layout == LAYOUT_FIXED8) { /* the lower bytes of timestamps are as good as random */
+        struct compress_way raw = {.layout = layout, .raw_literals = true};
+        size_t n = by_sequences(c, &raw, data, len, start, c->sample, cap);
+        if (n && tolerable(n, ours)) {
+            way = raw;
+            ours = n;
+        }
+    }
+    size_t theirs = ZSTD_compress2(c->searcher, c->sample, cap, data, len);
+    return ZSTD_isError(theirs) || tolerable(ours, theirs) ? way : search;
+}
+
+int compress_page(struct compressor *c, const struct compress_way *way, const uint8_t *data, size_t len,
                   size_t start, uint8_t *out, size_t cap, size_t *out_len, struct err *e) {
-    size_t n = by_sequences(c, layout, data, len, start, out, cap);
+    size_t n = by_sequences(c, way, data, len, start, out, cap);
     if (!n) n = ZSTD_compress2(c->searcher, out, cap, data, len);
     if (ZSTD_isError(n))
         return err_set(e, ERR_OUTSIDE, "could not compress a page: %s", ZSTD_getErrorName(n));

@@ -51,15 +51,15 @@ static void replay(enum page_layout layout, const uint8_t *data, size_t len, siz
 
 /* Compress and decompress; returns the compressed length. The page is copied into memory of its own length
  * and slack, so that a sanitizer sees what is read beyond. */
-static size_t round_trip(enum page_layout layout, const struct buf *page, size_t start) {
+static size_t round_trip_way(struct compress_way way, const struct buf *page, size_t start) {
     uint8_t *data = malloc(page->len + SEQUENCES_SLACK), *back = malloc(page->len + 1);
     size_t cap = compress_bound(page->len), n = 0;
     uint8_t *out = malloc(cap);
     assert_true(data && back && out);
     memset(data, 0xee, page->len + SEQUENCES_SLACK);
     if (page->len) memcpy(data, page->data, page->len);
-    if (layout != LAYOUT_BYTES) replay(layout, data, page->len, start);
-    assert_int_equal(compress_page(compressor, layout, data, page->len, start, out, cap, &n, &err), 0);
+    if (way.layout != LAYOUT_BYTES) replay(way.layout, data, page->len, start);
+    assert_int_equal(compress_page(compressor, &way, data, page->len, start, out, cap, &n, &err), 0);
     assert_true(n <= cap);
     assert_int_equal(ZSTD_getFrameContentSize(out, n), page->len);
     assert_int_equal(ZSTD_decompress(back, page->len + 1, out, n), page->len);
@@ -68,6 +68,10 @@ static size_t round_trip(enum page_layout layout, const struct buf *page, size_t
     free(back);
     free(out);
     return n;
+}
+
+static size_t round_trip(enum page_layout layout, const struct buf *page, size_t start) {
+    return round_trip_way((struct compress_way){.layout = layout}, page, start);
 }
 
 static void add_string(struct buf *page, const char *text, uint32_t len) {
@@ -145,8 +149,29 @@ static void test_fixed(void **state) {
             if (rng_below(&r, 10)) assert_int_equal(buf_add(&page, &value, 8, &err), 0);
         }
         round_trip(LAYOUT_FIXED8, &page, start);
+        round_trip_way((struct compress_way){.layout = LAYOUT_FIXED8, .raw_literals = true}, &page, start);
     }
     buf_release(&page);
+}
+
+/* Whether literals are worth compressing is seen from the values. */
+static void test_literals(void **state) {
+    (void)state;
+    struct rng r;
+    rng_init(&r, 8, 0);
+    struct buf page;
+    for (unsigned few = 0; few < 2; few++) {
+        buf_init(&page, 0);
+        for (unsigned i = 0; i < 8000; i++) {
+            uint64_t value = few ? rng_below(&r, 12) * 0x010101 : UINT64_C(1) << 50 | rng_next(&r) >> 32;
+            assert_int_equal(buf_add(&page, &value, 8, &err), 0);
+        }
+        struct compress_way way = compress_choose(compressor, LAYOUT_FIXED8, page.data, page.len, 0);
+        if (!few) assert_int_equal(way.layout, LAYOUT_FIXED8);
+        assert_int_equal(way.raw_literals, !few);
+        round_trip_way(way, &page, 0);
+        buf_release(&page);
+    }
 }
 
 /* Values longer than a block, and pages longer than sequences are made for. */
@@ -181,13 +206,15 @@ static void test_choice(void **state) {
     rng_init(&r, 7, 0);
     for (unsigned i = 0; i < 4000; i++) add_url(&page, &r);
     assert_int_equal(buf_reserve(&page, SEQUENCES_SLACK, &err), 0);
-    assert_int_equal(compress_choose(compressor, LAYOUT_STRINGS, page.data, page.len, 0), LAYOUT_STRINGS);
+    assert_int_equal(compress_choose(compressor, LAYOUT_STRINGS, page.data, page.len, 0).layout,
+                     LAYOUT_STRINGS);
     assert_true(round_trip(LAYOUT_STRINGS, &page, 0) < round_trip(LAYOUT_BYTES, &page, 0));
-    assert_int_equal(compress_choose(compressor, LAYOUT_BYTES, page.data, page.len, 0), LAYOUT_BYTES);
+    assert_int_equal(compress_choose(compressor, LAYOUT_BYTES, page.data, page.len, 0).layout, LAYOUT_BYTES);
     buf_clear(&page);
     for (unsigned i = 0; i < 4000; i++) add_uuid(&page, &r);
     assert_int_equal(buf_reserve(&page, SEQUENCES_SLACK, &err), 0);
-    assert_int_equal(compress_choose(compressor, LAYOUT_STRINGS, page.data, page.len, 0), LAYOUT_STRINGS);
+    assert_int_equal(compress_choose(compressor, LAYOUT_STRINGS, page.data, page.len, 0).layout,
+                     LAYOUT_STRINGS);
     assert_true(round_trip(LAYOUT_STRINGS, &page, 0) < round_trip(LAYOUT_BYTES, &page, 0));
     /* Words without delimiters that come again at no fixed place: only a real search finds them. */
     static const char *const words[] = {"lorem", "ipsumdolor", "sitametconsectetur", "adipiscing", "elitsed"};
@@ -202,16 +229,15 @@ static void test_choice(void **state) {
         add_string(&page, text, (uint32_t)n);
     }
     assert_int_equal(buf_reserve(&page, SEQUENCES_SLACK, &err), 0);
-    assert_int_equal(compress_choose(compressor, LAYOUT_STRINGS, page.data, page.len, 0), LAYOUT_BYTES);
+    assert_int_equal(compress_choose(compressor, LAYOUT_STRINGS, page.data, page.len, 0).layout,
+                     LAYOUT_BYTES);
     buf_release(&page);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_fixed),
-        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_strings), cmocka_unit_test(test_fixed),  cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_large),   cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests_name("compress", tests, setup, teardown);
 }

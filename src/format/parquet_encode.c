@@ -68,7 +68,7 @@ static int page_header(struct parquet_encoder *enc, enum parquet_page_type type,
 /* Append the page in scratch to *out, compressed, behind its header. The compressed bytes are written where
  * they will stand if the header's length is guessed right, which it is for all but odd sizes. */
 static int put_page(struct parquet_encoder *enc, enum parquet_page_type type, uint32_t values,
-                    enum parquet_encoding encoding, enum page_layout layout, struct buf *out,
+                    enum parquet_encoding encoding, const struct compress_way *way, struct buf *out,
                     struct parquet_chunk_meta *meta, struct err *e) {
     const struct buf *page = &enc->scratch.page;
     size_t bound = compress_bound(page->len), room = 64, n;
@@ -77,8 +77,8 @@ static int put_page(struct parquet_encoder *enc, enum parquet_page_type type, ui
     size_t guess = enc->header.len;
     TRY(buf_reserve(out, room + bound, e));
     uint8_t *start = out->data + out->len;
-    TRY(compress_page(enc->compressor, layout, page->data, page->len, enc->scratch.start, start + guess,
-                      bound, &n, e));
+    TRY(compress_page(enc->compressor, way, page->data, page->len, enc->scratch.start, start + guess, bound,
+                      &n, e));
     TRY(page_header(enc, type, page->len, n, values, encoding, e));
     size_t head = enc->header.len;
     if (head != guess) memmove(start + head, start + guess, n);
@@ -90,12 +90,12 @@ static int put_page(struct parquet_encoder *enc, enum parquet_page_type type, ui
 }
 
 /* How to compress pages of PLAIN values like the one in scratch. */
-static enum page_layout choose_layout(struct parquet_encoder *enc, enum parquet_type type) {
+static struct compress_way choose_way(struct parquet_encoder *enc, enum parquet_type type) {
     enum page_layout layout = type == PARQUET_STRING  ? LAYOUT_STRINGS
                               : type == PARQUET_INT32 ? LAYOUT_BYTES
                                                       : LAYOUT_FIXED8;
     const struct buf *page = &enc->scratch.page;
-    if (enc->options.plain_zstd || layout == LAYOUT_BYTES) return LAYOUT_BYTES;
+    if (enc->options.plain_zstd) layout = LAYOUT_BYTES;
     return compress_choose(enc->compressor, layout, page->data, page->len, enc->scratch.start);
 }
 
@@ -125,17 +125,18 @@ static int encode_chunk(struct parquet_encoder *enc, const struct parquet_column
     if (src.dictionary) {
         meta->dictionary_offset = out->len - group_start;
         TRY(page_fill_dictionary(&src, &enc->scratch, meta, e));
-        TRY(put_page(enc, PARQUET_DICTIONARY_PAGE, values->dictionary_count, PARQUET_PLAIN,
-                     choose_layout(enc, column->type), out, meta, e));
+        struct compress_way way = choose_way(enc, column->type);
+        TRY(put_page(enc, PARQUET_DICTIONARY_PAGE, values->dictionary_count, PARQUET_PLAIN, &way, out, meta,
+                     e));
     }
     meta->data_offset = out->len - group_start;
     enum parquet_encoding encoding = src.dictionary ? PARQUET_RLE_DICTIONARY : PARQUET_PLAIN;
-    enum page_layout layout = LAYOUT_BYTES;
+    struct compress_way way = {.layout = LAYOUT_BYTES};
     for (struct page_rows r = {.begin = 0}; r.begin < rows; r.begin = r.end) {
         TRY(page_cut(&src, enc->options.page_bytes, &r, e));
         TRY(page_fill(&src, &r, &enc->scratch, meta, e));
-        if (r.begin == 0 && !src.dictionary) layout = choose_layout(enc, column->type);
-        TRY(put_page(enc, PARQUET_DATA_PAGE, r.end - r.begin, encoding, layout, out, meta, e));
+        if (r.begin == 0 && !src.dictionary) way = choose_way(enc, column->type);
+        TRY(put_page(enc, PARQUET_DATA_PAGE, r.end - r.begin, encoding, &way, out, meta, e));
         meta->null_count += r.nulls;
         meta->data_pages++;
     }

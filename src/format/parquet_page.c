@@ -7,7 +7,7 @@
 enum {
     MAX_STRING = 1 << 30, /* a page's length is an int32 */
     MAX_ROWS = 1 << 20,   /* a page; levels and indices take memory even where values take no bytes */
-    PREFETCH_ROWS = 32,
+    PREFETCH_ROWS = 64,
 };
 
 void page_scratch_init(struct page_scratch *s) {
