@@ -105,7 +105,7 @@ static int add_view(void *ctx, const char *namespace_name, const char *table, co
 }
 
 static int print_json(const json_t *o, struct err *e) {
-    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    char *text = json_print(o);
     if (!text) return err_nomem(e);
     puts(text);
     free(text);

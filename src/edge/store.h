@@ -47,6 +47,9 @@ static inline void store_close(struct store *s) {
  * and trailing slashes go. NULL when it is none (another scheme, or relative) or memory is out. */
 char *store_path(struct arena *a, const char *location);
 
+/* Whether it is one: tells the two reasons for NULL apart. */
+bool store_is_local(const char *location);
+
 /* The whole file, appended to *out; larger than max bytes or missing: ERR_INPUT. */
 static inline int store_read(struct store *s, const char *location, size_t max, struct buf *out,
                              struct err *e) {

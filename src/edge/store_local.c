@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-char *store_path(struct arena *a, const char *location) {
+/* The absolute path within a location, or NULL. */
+static const char *local_part(const char *location) {
     static const char file[] = "file:", host[] = "//localhost/";
     if (strncmp(location, file, sizeof file - 1) == 0) {
         location += sizeof file - 1;
@@ -19,8 +20,16 @@ char *store_path(struct arena *a, const char *location) {
         else if (location[0] == '/' && location[1] == '/' && location[2] != '/')
             return NULL; /* a host */
     }
-    if (*location != '/') return NULL;
-    char *path = arena_copy(a, location, strlen(location));
+    return *location == '/' ? location : NULL;
+}
+
+bool store_is_local(const char *location) {
+    return local_part(location) != NULL;
+}
+
+char *store_path(struct arena *a, const char *location) {
+    location = local_part(location);
+    char *path = location ? arena_copy(a, location, strlen(location)) : NULL;
     if (!path) return NULL;
     size_t n = 0;
     for (const char *p = location; *p; p++)
@@ -30,13 +39,20 @@ char *store_path(struct arena *a, const char *location) {
     return path;
 }
 
+static int no_path(const char *location, struct err *e) {
+    return store_is_local(location)
+               ? err_nomem(e)
+               : err_set(e, ERR_INPUT, "\"%s\" is no location on the local file system (file:///…)",
+                         location);
+}
+
 /* The path, in memory that `a` owns. */
 static int path_of(const char *location, struct arena *a, char **path, struct err *e) {
     arena_init(a);
     *path = store_path(a, location);
     if (*path) return 0;
     arena_release(a);
-    return err_set(e, ERR_INPUT, "\"%s\" is no location on the local file system (file:///…)", location);
+    return no_path(location, e);
 }
 
 static void local_close(struct store *s) {
@@ -155,8 +171,7 @@ static int local_resolve(struct store *s, const char *location, struct arena *ar
     (void)s;
     char resolved[PATH_MAX];
     *path = store_path(arena, location);
-    if (!*path)
-        return err_set(e, ERR_INPUT, "\"%s\" is no location on the local file system (file:///…)", location);
+    if (!*path) return no_path(location, e);
     if (!realpath(*path, resolved)) return 0;
     *path = arena_copy(arena, resolved, strlen(resolved));
     return *path ? 0 : err_nomem(e);

@@ -13,6 +13,7 @@
 static void expect_path(const char *location, const char *path) {
     struct arena a;
     arena_init(&a);
+    assert_true(store_is_local(location) == (path != NULL));
     const char *got = store_path(&a, location);
     if (path)
         assert_string_equal(got, path);

@@ -74,7 +74,7 @@ static int plan_spec(const json_t *metadata, const char *table, const struct ice
                json_int(field, "source-id", -1) == out->field_ids[partition_column];
     int64_t id = json_int(field, "field-id", -1);
     if (!day || id < 0 || id > INT32_MAX) {
-        char *text = json_dumps(fields, JSON_COMPACT);
+        char *text = json_print(fields);
         err_set(e, ERR_INPUT, "table %s: its partitioning %s is not supported; it must be %s%s%s", table,
                 text ? text : "", partition_column >= 0 ? "day(" : "none",
                 partition_column >= 0 ? columns[partition_column].name : "",

@@ -10,7 +10,9 @@ static int make_warehouse(struct lake *l, bool create, struct err *e) {
     arena_init(&a);
     const char *path = store_path(&a, l->warehouse);
     int rc = 0;
-    if (!path)
+    if (!path && store_is_local(l->warehouse))
+        rc = err_nomem(e);
+    else if (!path)
         rc = err_set(e, ERR_INPUT, "warehouse \"%s\": write file:///absolute/path", l->warehouse);
     else if (!file_is_dir(path))
         rc = create ? file_make_dirs(path, e) : err_set(e, ERR_INPUT, "there is no warehouse \"%s\"", path);
@@ -24,7 +26,7 @@ static char *as_location(const char *given) {
     arena_init(&a);
     const char *path = store_path(&a, given);
     size_t n = strlen(path ? path : given) + sizeof "file://";
-    char *out = malloc(n);
+    char *out = path || !store_is_local(given) ? malloc(n) : NULL;
     if (out) snprintf(out, n, "%s%s", path ? "file://" : "", path ? path : given);
     arena_release(&a);
     return out;
@@ -117,6 +119,7 @@ static int set_data_dir(struct iceberg_writer *w, struct err *e) {
         if (!given) return err_nomem(e);
     }
     w->data_dir = store_path(&w->arena, given);
+    if (!w->data_dir && store_is_local(given)) return err_nomem(e);
     return w->data_dir ? 0
                        : err_set(e, ERR_INPUT, "table %s: data location \"%s\" is not on this file system",
                                  w->name, given);

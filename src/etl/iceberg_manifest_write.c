@@ -137,7 +137,7 @@ static int entry_schema(const struct iceberg_manifest_info *info, char **out, st
         return err_nomem(e);
     }
     json_object_del(partition, "namespace");
-    char *text = json_dumps(partition, JSON_COMPACT);
+    char *text = json_print(partition);
     json_decref(partition);
     if (!text) return err_nomem(e);
     bool deletes = info->content == ICEBERG_CONTENT_DELETES;

@@ -150,7 +150,10 @@ int iceberg_metadata_parse(const void *data, size_t len, json_t **out, struct er
     }
     json_error_t je;
     json_t *m = rc ? NULL : json_loadb(data ? data : "", len, 0, &je);
-    if (!rc && !m) rc = err_set(e, ERR_INPUT, "it is no JSON: %s", je.text);
+    if (!rc && !m)
+        rc = json_error_code(&je) == json_error_out_of_memory
+                 ? err_nomem(e)
+                 : err_set(e, ERR_INPUT, "it is no JSON: %s", je.text);
     buf_release(&plain);
     if (!rc) rc = check(m, e);
     if (rc)
@@ -172,16 +175,33 @@ int iceberg_metadata_load(struct store *s, const char *location, json_t **out, s
     return rc;
 }
 
+/* jansson ignores a failure to write an object's key and goes on: a failure is remembered, else metadata
+ * without a key would be committed when memory is short for a moment. */
+struct dump {
+    struct buf *out;
+    int rc;
+    struct err *e;
+};
+
 static int dump_to_buf(const char *text, size_t len, void *ctx) {
-    struct err ignored;
-    return buf_add(ctx, text, len, &ignored) ? -1 : 0;
+    struct dump *d = ctx;
+    if (!d->rc) d->rc = buf_add(d->out, text, len, d->e);
+    return d->rc ? -1 : 0;
 }
 
 int iceberg_metadata_print(const json_t *metadata, struct buf *out, struct err *e) {
-    return json_dump_callback(metadata, dump_to_buf, out,
-                              JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
-               ? err_nomem(e)
-               : 0;
+    struct dump d = {out, 0, e};
+    int failed = json_dump_callback(metadata, dump_to_buf, &d, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    return d.rc ? d.rc : failed ? err_nomem(e) : 0;
+}
+
+char *json_print(const json_t *json) {
+    struct buf text;
+    struct err ignored;
+    buf_init(&text, 0);
+    if (!iceberg_metadata_print(json, &text, &ignored) && buf_cstr(&text)) return (char *)text.data;
+    buf_release(&text);
+    return NULL;
 }
 
 /* ---- looking ---- */

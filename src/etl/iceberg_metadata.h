@@ -20,6 +20,10 @@ int iceberg_metadata_load(struct store *s, const char *location, json_t **out, s
 /* As compact JSON, appended. */
 int iceberg_metadata_print(const json_t *metadata, struct buf *out, struct err *e);
 
+/* An object or array as compact JSON text from malloc; NULL when memory is out. Instead of json_dumps, which
+ * drops an object's key when memory is short just then. */
+char *json_print(const json_t *json);
+
 /* ---- looking ---- */
 
 /* A string or integer under key; NULL or `otherwise` when there is none. */

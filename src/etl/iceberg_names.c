@@ -67,6 +67,7 @@ int names_add_file(struct names *n, struct store *s, const char *location, bool 
     struct arena scratch;
     arena_init(&scratch);
     const char *path = store_path(&scratch, location);
+    if (!path && store_is_local(location)) return err_nomem(e);
     bool exists = false, new_identity;
     struct identity id = {"inode", 0, 0};
     /* A file elsewhere (s3://…) is none that we could remove. */

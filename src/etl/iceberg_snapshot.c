@@ -130,7 +130,7 @@ static int summarise_days(struct iceberg_attempt *a, struct iceberg_manifest *m,
 static int write_added(struct iceberg_attempt *a, const char *schema_json, struct err *e) {
     if (!a->commit->file_count) return 0;
     json_t *partition = iceberg_partition_schema(&a->plan);
-    char *spec = json_dumps(json_object_get(iceberg_default_spec(a->metadata), "fields"), JSON_COMPACT);
+    char *spec = json_print(json_object_get(iceberg_default_spec(a->metadata), "fields"));
     struct iceberg_manifest_info info = {.content = ICEBERG_CONTENT_DATA,
                                          .spec_id = a->plan.spec_id,
                                          .schema_json = schema_json,
@@ -194,7 +194,7 @@ static int rewrite_deleted(struct iceberg_attempt *a, const struct iceberg_manif
     struct iceberg_manifest_reader r;
     TRY(iceberg_manifest_open(&r, a->w->lake->store, m, e));
     const json_t *spec = json_with_id(json_object_get(a->metadata, "partition-specs"), "spec-id", m->spec_id);
-    char *spec_json = json_dumps(json_object_get(spec, "fields"), JSON_COMPACT);
+    char *spec_json = json_print(json_object_get(spec, "fields"));
     const char *own_schema = avro_reader_meta(&r.avro, "schema"),
                *own_spec = avro_reader_meta(&r.avro, "partition-spec");
     struct iceberg_manifest_info info = {.content = m->content,
@@ -289,6 +289,15 @@ static int write_list(struct iceberg_attempt *a, const char **location, struct e
     return rc;
 }
 
+/* What is about to become the table reads back as what was meant. */
+static int check_printed(const json_t *metadata, const struct buf *text, struct err *e) {
+    json_t *again;
+    TRY(iceberg_metadata_parse(text->data, text->len, &again, e));
+    bool same = json_equal(metadata, again);
+    json_decref(again);
+    return same ? 0 : err_set(e, ERR_OUTSIDE, "table metadata does not read back as it was written");
+}
+
 static int write_metadata(struct iceberg_attempt *a, struct err *e) {
     const char *previous = a->w->state.metadata_location;
     char uuid[37];
@@ -299,6 +308,7 @@ static int write_metadata(struct iceberg_attempt *a, struct err *e) {
     struct buf data;
     buf_init(&data, 0);
     int rc = iceberg_metadata_print(a->metadata, &data, e);
+    if (!rc) rc = check_printed(a->metadata, &data, e);
     if (!rc) rc = write_file(a, a->metadata_location, &data, e);
     buf_release(&data);
     return rc;
@@ -343,7 +353,7 @@ static int write_all(struct iceberg_attempt *a, const char *schema_json, struct 
 
 int iceberg_attempt_write(struct iceberg_attempt *a, struct err *e) {
     TRY(start(a, e));
-    char *schema_json = json_dumps(iceberg_current_schema(a->metadata), JSON_COMPACT);
+    char *schema_json = json_print(iceberg_current_schema(a->metadata));
     if (!schema_json) return err_nomem(e);
     int rc = write_all(a, schema_json, e);
     free(schema_json);

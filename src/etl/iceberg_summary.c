@@ -6,7 +6,13 @@
 
 static int put_text(json_t *summary, const char *key, const char *value, struct err *e) {
     json_t *text = json_string(value);
-    if (!text) return err_set(e, ERR_INPUT, "summary entry %s is not UTF-8", key);
+    if (!text) {
+        json_t *again = json_string(value), *raw = json_string_nocheck(value);
+        bool invalid = !again && raw; /* else there was no memory */
+        json_decref(again);
+        json_decref(raw);
+        return invalid ? err_set(e, ERR_INPUT, "summary entry %s is not UTF-8", key) : err_nomem(e);
+    }
     return json_object_set_new(summary, key, text) ? err_nomem(e) : 0;
 }
 

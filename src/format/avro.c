@@ -141,7 +141,10 @@ int avro_types_init(struct avro_types *t, const char *json, size_t len, struct e
     json_error_t je;
     arena_init(&t->arena);
     t->json = json_loadb(json, len, JSON_DECODE_ANY, &je);
-    if (!t->json) return err_set(e, ERR_INPUT, "Avro schema: %s", je.text);
+    if (!t->json)
+        return json_error_code(&je) == json_error_out_of_memory
+                   ? err_nomem(e)
+                   : err_set(e, ERR_INPUT, "Avro schema: %s", je.text);
     struct parser p = {&t->arena, NULL, 0};
     int rc = parse_schema(&p, t->json, &t->root, e);
     if (rc) avro_types_release(t);

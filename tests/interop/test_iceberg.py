@@ -334,6 +334,19 @@ def test_unknown_keys_are_kept(lake: Lake) -> None:
     assert pathlib.Path(lake.location()).name.startswith("00011-")
 
 
+@pytest.mark.parametrize("codec", ["null", "gzip", "zstd"])
+def test_codecs_of_manifests(lake: Lake, codec: str) -> None:
+    t = make_theirs(lake, properties={"write.avro.compression-codec": codec})
+    t.append(iceberg.arrow_rows(t))
+    assert {"null": b"null", "gzip": b"deflate", "zstd": b"zstandard"}[codec] in pathlib.Path(
+        engine.local_path(t.current_snapshot().manifest_list)
+    ).read_bytes()
+    lake.write("append", "one")
+    assert lake.table().scan().to_arrow().num_rows == 23
+    lake.write("overwrite", "two")
+    assert lake.counts() == expected()
+
+
 # ---- catalogs ----
 
 V0 = """

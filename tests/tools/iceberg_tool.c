@@ -58,7 +58,10 @@ static int encode_file(const struct iceberg_writer *w, uint32_t column_count, ui
                                         !columns[c].required};
     struct parquet_options options = {.zstd_level = 1};
     struct parquet_encoder *encoder = parquet_encoder_new(&options);
-    if (!encoder) return err_nomem(e);
+    if (!encoder) {
+        err_nomem(e);
+        return -1;
+    }
     int rc = buf_add(out, parquet_magic, PARQUET_MAGIC_BYTES, e);
     uint32_t half = count / 2 ? count / 2 : 1, group_count = 0;
     for (uint32_t at = 0; at < count && !rc; at += half, group_count++) {
@@ -89,19 +92,19 @@ static int write_day(const struct iceberg_writer *w, const char *run_id, int32_t
     const char *folder = iceberg_writer_partitioned(w)
                              ? arena_printf(arena, "%s/ts_day=%s", iceberg_writer_data_dir(w), date)
                              : arena_printf(arena, "%s", iceberg_writer_data_dir(w));
+    if (!folder) return err_nomem(e);
     TRY(file_make_dirs(folder, e));
     fill(day, count);
+    struct parquet_row_group **groups = arena_alloc(arena, 4 * sizeof *groups);
+    const char *path = arena_printf(arena, "%s/%s-%ld-%d.parquet", folder, run_id, (long)getpid(), day);
+    if (!groups || !path) return err_nomem(e);
     struct buf out;
     buf_init(&out, 0);
-    struct parquet_row_group **groups = arena_alloc(arena, 4 * sizeof *groups);
     int group_count = encode_file(w, column_count, count, &out, arena, groups, e);
-    if (group_count < 0) return e->code;
-    *f = (struct iceberg_file){
-        arena_printf(arena, "%s/%s-%ld-%d.parquet", folder, run_id, (long)getpid(), day), day, out.len,
-        groups, (uint32_t)group_count};
-    TRY(file_write_new(f->path, out.data, out.len, e));
+    int rc = group_count < 0 ? e->code : file_write_new(path, out.data, out.len, e);
+    *f = (struct iceberg_file){path, day, out.len, groups, (uint32_t)group_count};
     buf_release(&out);
-    return file_fsync_dir(folder, e);
+    return rc ? rc : file_fsync_dir(folder, e);
 }
 
 static int commit(struct iceberg_writer *w, char **argv, bool extra, bool crash, struct arena *arena,
@@ -110,6 +113,7 @@ static int commit(struct iceberg_writer *w, char **argv, bool extra, bool crash,
     int32_t first = atoi(argv[8]);
     uint32_t days = (uint32_t)atoi(argv[9]), count = (uint32_t)atoi(argv[10]);
     struct iceberg_file *files = arena_alloc(arena, days * sizeof *files);
+    if (!files) return err_nomem(e);
     for (uint32_t d = 0; d < days; d++)
         TRY(write_day(w, argv[7], first + (int32_t)d, column_count, count, arena, &files[d], e));
     if (crash) _exit(9);
