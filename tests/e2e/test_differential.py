@@ -59,6 +59,6 @@ def test_small_files(first, tmp_path):
 def test_files_of_many_chunks(multiline, threads, tmp_path):
     """Large enough that records, quotes and line ends fall on chunk borders."""
     sample = grammar.Writer(1000 + threads, rows=25_000, multiline=multiline).sample()
-    sample.threads, sample.memory = threads, "64MB"
+    sample.threads, sample.memory = threads, "16MiB"
     out = check(sample, tmp_path / "many")
     assert not out, "\n".join(out)

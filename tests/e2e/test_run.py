@@ -10,7 +10,7 @@ import pytest
 from reference import pipeline_reference as reference
 from tools import clicks, engine
 
-ROWS = int(os.environ.get("WEIR_TEST_ROWS", "300000"))
+ROWS = int(os.environ.get("WEIR_TEST_ROWS", "700000"))
 
 
 def digest(lake: engine.Lake, table: str) -> tuple:
@@ -44,17 +44,10 @@ def first_digest() -> dict[str, tuple]:
 @pytest.mark.parametrize("kind", ["ordered", "shuffled", "one-visitor"])
 @pytest.mark.parametrize(
     ("threads", "memory"),
-    [
-        ("1", None),
-        ("2", None),
-        ("7", None),
-        ("1", "64MB"),
-        ("2", "64MB"),
-        ("7", "100MB"),
-        ("2", "1GB"),
-    ],
+    [("1", None), ("2", None), ("7", None), ("1", "16MiB"), ("2", "16MiB"), ("7", "16MiB"), ("2", "64MB")],
 )
 def test_same_rows(lake, bulk, small_mmdb, first_digest, kind, threads, memory):
+    # 16 MiB: keys, results and the sort of one visitor's events all go through temporary files
     args = ["--threads", threads] + (["--memory", memory] if memory else [])
     done = lake.run([bulk[kind]], small_mmdb, *args)
     numbers = [done.ledger[k] for k in ("rows_in", "rows_out", "rejected", "sessions", "users")]
