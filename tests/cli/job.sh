@@ -61,4 +61,4 @@ while [ ! -e started ]; do sleep 0.05; done
 kill -TERM $!
 wait $!
 echo "exit $?"
-ls | grep weir-job
+find . -name "weir-job*"
