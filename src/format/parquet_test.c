@@ -77,6 +77,12 @@ static void test_metadata(void **state) {
     }
     assert_int_equal(at, g->bytes);
     assert_int_equal(uncompressed, g->uncompressed_bytes);
+    /* Page headers count in both sizes: five int64 behind a header that ends where zstd's magic begins. */
+    const uint8_t *chunk = out.data + 6 + g->columns[3].data_offset;
+    size_t header = 0;
+    while (memcmp(chunk + header, "\x28\xb5\x2f\xfd", 4) != 0) header++;
+    assert_true(header > 5 && header < 60);
+    assert_int_equal(g->columns[3].uncompressed_bytes, header + 40);
 
     const struct parquet_chunk_meta *m = g->columns;
     assert_int_equal(m[0].null_count, 2);
@@ -96,6 +102,33 @@ static void test_metadata(void **state) {
     assert_int_equal(m[3].null_count, 0);
     assert_memory_equal(m[3].lower, &(int64_t){1}, 8);
     assert_memory_equal(m[3].upper, &(int64_t){5}, 8);
+    parquet_encoder_free(enc);
+}
+
+/* NaNs of a dictionary count once a row; pages end where they are full. */
+static void test_dictionary_and_pages(void **state) {
+    (void)state;
+    enum { MANY = 1000 };
+    static double entries_x[] = {NAN, 1, 2};
+    static uint32_t index[MANY];
+    static struct str strings[MANY];
+    for (uint32_t i = 0; i < MANY; i++) {
+        index[i] = i < 300 ? 0 : i < 400 ? UINT32_MAX : 1 + i % 2;
+        strings[i] = STR("0123456789abcdef");
+    }
+    const struct parquet_column c[] = {{"x", 1, PARQUET_DOUBLE, true}, {"s", 2, PARQUET_STRING, false}};
+    const struct parquet_values v[] = {{.doubles = entries_x, .index = index, .dictionary_count = 3},
+                                       {.strings = strings}};
+    struct parquet_encoder *enc = parquet_encoder_new(&(struct parquet_options){.page_bytes = 100 * 20});
+    assert_non_null(enc);
+    struct parquet_row_group *g = NULL;
+    buf_clear(&out);
+    assert_int_equal(parquet_encode_row_group(enc, c, 2, v, MANY, &out, &arena, &g, &err), 0);
+    assert_true(g->columns[0].dictionary_encoded);
+    assert_int_equal(g->columns[0].nan_count, 300);
+    assert_int_equal(g->columns[0].null_count, 100);
+    assert_memory_equal(g->columns[0].lower, &(double){1}, 8);
+    assert_int_equal(g->columns[1].data_pages, 10);
     parquet_encoder_free(enc);
 }
 
@@ -169,9 +202,8 @@ static void test_full_buffer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_metadata),    cmocka_unit_test(test_dictionary_and_pages),
+        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_refused),
         cmocka_unit_test(test_full_buffer),
     };
     return cmocka_run_group_tests_name("parquet", tests, setup, teardown);
