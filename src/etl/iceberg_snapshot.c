@@ -106,53 +106,87 @@ static int add_data_file(struct iceberg_attempt *a, struct iceberg_manifest_writ
     return 0;
 }
 
-/* The day's bounds over the new files. */
-static int summarise_days(struct iceberg_attempt *a, struct iceberg_manifest *m, struct err *e) {
+/* The days of a manifest's entries. */
+struct days {
+    int32_t low, high;
+    bool any, null;
+};
+
+static void add_day(struct days *d, int32_t day) {
+    if (!d->any || day < d->low) d->low = day;
+    if (!d->any || day > d->high) d->high = day;
+    d->any = true;
+}
+
+static int summarise_days(struct iceberg_attempt *a, struct iceberg_manifest *m, const struct days *d,
+                          struct err *e) {
     struct iceberg_partition_summary *p = arena_zalloc(&a->arena, sizeof *p);
     struct avro_value *bounds = arena_alloc(&a->arena, 2 * sizeof *bounds);
     int32_t *days = arena_alloc(&a->arena, 2 * sizeof *days);
     if (!p || !bounds || !days) return err_nomem(e);
     m->has_partitions = true;
     if (!a->plan.partitioned) return 0;
-    days[0] = days[1] = a->commit->files[0].day;
-    for (uint32_t i = 1; i < a->commit->file_count; i++) {
-        int32_t day = a->commit->files[i].day;
-        if (day < days[0]) days[0] = day;
-        if (day > days[1]) days[1] = day;
-    }
+    days[0] = d->low;
+    days[1] = d->high;
     for (int i = 0; i < 2; i++) bounds[i] = avro_bytes(&days[i], sizeof days[i]);
-    *p = (struct iceberg_partition_summary){.contains_nan = 0, .lower = &bounds[0], .upper = &bounds[1]};
+    *p = (struct iceberg_partition_summary){.contains_null = d->null,
+                                            .contains_nan = 0,
+                                            .lower = d->any ? &bounds[0] : NULL,
+                                            .upper = d->any ? &bounds[1] : NULL};
     m->partitions = p;
     m->partition_count = 1;
     return 0;
 }
 
-static int write_added(struct iceberg_attempt *a, const char *schema_json, struct err *e) {
-    if (!a->commit->file_count) return 0;
-    json_t *partition = iceberg_partition_schema(&a->plan);
-    char *spec = json_print(json_object_get(iceberg_default_spec(a->metadata), "fields"));
+/* A manifest of data files under the plan's partition spec. */
+struct own_manifest {
+    struct iceberg_manifest_writer mw;
+    json_t *partition;
+    char *spec;
+};
+
+static int own_manifest_init(struct own_manifest *o, struct iceberg_attempt *a, const char *schema_json,
+                             struct err *e) {
+    o->partition = iceberg_partition_schema(&a->plan);
+    o->spec = json_print(json_object_get(iceberg_default_spec(a->metadata), "fields"));
     struct iceberg_manifest_info info = {.content = ICEBERG_CONTENT_DATA,
                                          .spec_id = a->plan.spec_id,
                                          .schema_json = schema_json,
-                                         .spec_json = spec,
+                                         .spec_json = o->spec,
                                          .schema_id = json_int(a->metadata, "current-schema-id", 0),
-                                         .partition_schema = partition,
+                                         .partition_schema = o->partition,
                                          .snapshot_id = a->snapshot_id,
                                          .sequence_number = a->sequence_number};
-    struct iceberg_manifest_writer mw;
-    struct arena scratch;
-    arena_init(&scratch);
-    int rc = partition && spec ? iceberg_manifest_writer_init(&mw, &info, e) : err_nomem(e);
-    if (!rc) {
-        for (uint32_t i = 0; i < a->commit->file_count && !rc; i++)
-            rc = add_data_file(a, &mw, &a->commit->files[i], &scratch, e);
-        if (!rc) rc = summarise_days(a, &mw.m, e);
-        if (!rc) rc = finish_manifest(a, &mw, e);
-        iceberg_manifest_writer_release(&mw);
+    int rc = o->partition && o->spec ? iceberg_manifest_writer_init(&o->mw, &info, e) : err_nomem(e);
+    if (rc) {
+        json_decref(o->partition);
+        free(o->spec);
     }
+    return rc;
+}
+
+static void own_manifest_release(struct own_manifest *o) {
+    iceberg_manifest_writer_release(&o->mw);
+    json_decref(o->partition);
+    free(o->spec);
+}
+
+static int write_added(struct iceberg_attempt *a, const char *schema_json, struct err *e) {
+    if (!a->commit->file_count) return 0;
+    struct own_manifest o;
+    struct days days = {0};
+    struct arena scratch;
+    TRY(own_manifest_init(&o, a, schema_json, e));
+    arena_init(&scratch);
+    int rc = 0;
+    for (uint32_t i = 0; i < a->commit->file_count && !rc; i++) {
+        rc = add_data_file(a, &o.mw, &a->commit->files[i], &scratch, e);
+        add_day(&days, a->commit->files[i].day);
+    }
+    if (!rc) rc = summarise_days(a, &o.mw.m, &days, e);
+    if (!rc) rc = finish_manifest(a, &o.mw, e);
+    own_manifest_release(&o);
     arena_release(&scratch);
-    json_decref(partition);
-    free(spec);
     return rc;
 }
 
@@ -254,12 +288,78 @@ static int count_entries(struct iceberg_attempt *a, struct iceberg_manifest *m, 
     return rc;
 }
 
+/* ---- merging ---- */
+
+/* The live entries of a manifest, as existing ones. */
+static int merge_entries(struct iceberg_attempt *a, struct iceberg_manifest_reader *r,
+                         struct iceberg_manifest_writer *mw, struct days *days, struct err *e) {
+    struct iceberg_entry entry = {0};
+    for (bool done = false;;) {
+        TRY(iceberg_manifest_next(r, &entry, &done, e));
+        if (done) return 0;
+        if (entry.status == ICEBERG_DELETED) continue;
+        struct avro_value file[FILE_FIELD_COUNT];
+        iceberg_file_copy(entry.file, file);
+        entry.status = ICEBERG_EXISTING;
+        if (entry.sequence_number < mw->m.min_sequence_number)
+            mw->m.min_sequence_number = entry.sequence_number;
+        TRY(iceberg_manifest_writer_add(mw, &entry, file, e));
+        if (!a->plan.partitioned) continue;
+        const struct avro_value *day = &entry.partition->items[0]; /* one: it was written by our schema */
+        if (day->kind == AVRO_NULL)
+            days->null = true;
+        else
+            add_day(days, (int32_t)day->integer);
+    }
+}
+
+/* Whether a manifest may be merged with others: of data files under the current partition spec, and small. */
+static bool is_mergeable(const struct iceberg_attempt *a, const struct iceberg_manifest *m, int64_t target) {
+    return m->content == ICEBERG_CONTENT_DATA && m->spec_id == a->plan.spec_id && !m->key_metadata &&
+           m->length >= 0 && m->length < target;
+}
+
+/* One manifest in the place of many small ones, so that tables that are appended to every hour stay quick to
+ * plan; under the properties of Iceberg Java's merging append. Those merged leave the list: *count falls. */
+static int merge(struct iceberg_attempt *a, const char *schema_json, struct iceberg_manifest *list,
+                 size_t *count, struct err *e) {
+    const char *enabled =
+        json_text(json_object_get(a->metadata, "properties"), "commit.manifest-merge.enabled");
+    int64_t target = iceberg_property_int(a->metadata, "commit.manifest.target-size-bytes", 8 << 20);
+    int64_t least = iceberg_property_int(a->metadata, "commit.manifest.min-count-to-merge", 100), found = 0;
+    for (size_t i = 0; i < *count; i++) found += is_mergeable(a, &list[i], target);
+    if ((enabled && strcmp(enabled, "false") == 0) || found < 2 || found < least) return 0;
+
+    struct own_manifest o;
+    struct days days = {0};
+    size_t kept = 0;
+    TRY(own_manifest_init(&o, a, schema_json, e));
+    int rc = 0;
+    for (size_t i = 0; i < *count && !rc; i++) {
+        struct iceberg_manifest_reader r;
+        if (!is_mergeable(a, &list[i], target) || (int64_t)o.mw.out.len >= target) {
+            list[kept++] = list[i];
+            continue;
+        }
+        rc = iceberg_manifest_open(&r, a->w->lake->store, &list[i], e);
+        if (rc) break;
+        rc = merge_entries(a, &r, &o.mw, &days, e);
+        iceberg_manifest_close(&r);
+    }
+    if (!rc) rc = summarise_days(a, &o.mw.m, &days, e);
+    if (!rc && o.mw.m.existing_files) rc = finish_manifest(a, &o.mw, e);
+    own_manifest_release(&o);
+    *count = kept;
+    return rc;
+}
+
 static int take_over(struct iceberg_attempt *a, const char *schema_json, struct err *e) {
     const json_t *parent = iceberg_current_snapshot(a->metadata);
     if (!parent) return 0;
     struct iceberg_manifest *before = NULL;
     size_t count = 0;
     TRY(iceberg_snapshot_manifests(a->w->lake->store, parent, &a->arena, &before, &count, e));
+    if (a->commit->mode == ICEBERG_APPEND) TRY(merge(a, schema_json, before, &count, e));
     for (size_t i = 0; i < count; i++) {
         if (before[i].added_files == 0 && before[i].existing_files == 0) continue; /* nothing lives there */
         if (a->commit->mode == ICEBERG_OVERWRITE) {

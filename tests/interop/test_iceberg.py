@@ -146,6 +146,58 @@ def test_metrics(lake: Lake) -> None:
     assert str(m["ts"]["lower_bound"]) == "2022-01-08 00:00:00+00:00"
 
 
+@pytest.mark.parametrize("partitioned", [True, False])
+def test_manifests_are_merged(lake: Lake, partitioned: bool) -> None:
+    """From commit.manifest.min-count-to-merge small manifests on an append merges them; rows, snapshot ids,
+    sequence numbers and deletes stay what they were."""
+    options = [] if partitioned else ["unpartitioned"]
+    lake.write("append", "0", FIRST_DAY, 2, 10, *options)
+    t = lake.table()
+    with t.transaction() as change:
+        change.set_properties({"commit.manifest.min-count-to-merge": "5"})
+    t.append(iceberg.arrow_rows(t))
+    t.delete(EqualTo("id", "py-1"))
+    for i in range(1, 4):
+        lake.write("append", str(i), FIRST_DAY + i, 2, 10, *options)
+    before = lake.table()
+
+    def entries(table) -> dict:
+        return {
+            e.data_file.file_path: (e.snapshot_id, e.sequence_number, e.data_file.record_count)
+            for m in table.current_snapshot().manifests(table.io)
+            for e in m.fetch_manifest_entry(table.io)
+        }
+
+    manifests = before.current_snapshot().manifests(before.io)
+    assert len(manifests) == 5
+    lake.write("append", "4", FIRST_DAY + 10, 2, 10, *options)
+    t = lake.table()
+    merged = t.current_snapshot().manifests(t.io)
+    assert len(merged) == 2
+    counts = sorted((m.added_files_count, m.existing_files_count, m.min_sequence_number) for m in merged)
+    assert counts == [(0, 9, 1), (2, 0, t.metadata.last_sequence_number)]
+    old, new = entries(before), entries(t)
+    assert old.items() <= new.items() and len(new) == len(old) + 2
+    assert t.scan().to_arrow().num_rows == 102
+    assert lake.duckdb("select count(*) from t") == [(102,)]
+    assert t.current_snapshot().summary["total-records"] == "102"
+    if partitioned:
+        summaries = [m["partition_summaries"] for m in t.inspect.manifests().to_pylist()]
+        assert {(s[0]["lower_bound"], s[0]["upper_bound"]) for s in summaries} == {
+            ("2022-01-08", "2022-01-13"),
+            ("2022-01-18", "2022-01-19"),
+        }
+    day = And(
+        GreaterThanOrEqual("ts", "2022-01-10T00:00:00+00:00"), LessThan("ts", "2022-01-11T00:00:00+00:00")
+    )
+    assert t.scan(row_filter=day).to_arrow().num_rows == 20
+    live = lake.files()
+    assert lake.weir("clean", "--older-than", "0s").code == 0
+    assert lake.files() == live
+    lake.write("overwrite", "5", FIRST_DAY, 2, 10, *options)
+    assert lake.counts() == expected()
+
+
 def test_pruning_by_day(lake: Lake) -> None:
     lake.write("overwrite", "one", days=5)
     lake.write("append", "two", days=5)
@@ -422,8 +474,14 @@ for i in range(int(sys.argv[3])):
 """
 
 
-def test_concurrent_writers(lake: Lake) -> None:
-    """Eight writers of five commits each, beginning with no table: all forty are kept, none twice."""
+@pytest.mark.parametrize("merging", [False, True])
+def test_concurrent_writers(lake: Lake, merging: bool) -> None:
+    """Eight writers of five commits each, beginning with no table: all forty are kept, none twice; also when
+    manifests are merged all the time."""
+    if merging:
+        lake.write("overwrite", "first", days=0)
+        with lake.table().transaction() as change:
+            change.set_properties({"commit.manifest.min-count-to-merge": "3"})
     script = 'shift; for i in 1 2 3 4 5; do "$0" "$@" append "$RUN-$i" 19000 2 10 > /dev/null || exit 1; done'
     where = lake.arguments("append", "x")[1:6]
     program = str(iceberg.program())
@@ -441,8 +499,9 @@ def test_concurrent_writers(lake: Lake) -> None:
         assert w.returncode == 0, err
     t = lake.table()
     runs = [s.summary["weir.run-id"] for s in t.metadata.snapshots]
+    assert not merging or runs.pop(0) == "first"
     assert sorted(runs) == sorted(f"w{w}-{i}" for w in range(8) for i in range(1, 6))
-    assert [s.sequence_number for s in t.metadata.snapshots] == list(range(1, 41))
+    assert [s.sequence_number for s in t.metadata.snapshots] == list(range(1, 42 if merging else 41))
     assert lake.counts() == expected(40)
     before = lake.files()
     assert lake.weir("clean", "--older-than", "0s").code == 0

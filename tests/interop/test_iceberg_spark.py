@@ -142,6 +142,20 @@ def test_version_1_upgraded(pair) -> None:
     assert spark.sql(COUNT + "old") == [[str(v) for v in next(iter(expected()))]]
 
 
+def test_merged_manifests(pair) -> None:
+    lake, spark = pair
+    lake.write("append", "0", table="merged")
+    spark.sql("alter table weir.web.merged set tblproperties ('commit.manifest.min-count-to-merge'='3')")
+    for i in range(1, 8):
+        lake.write("append", str(i), iceberg.FIRST_DAY + i, table="merged")
+    assert spark.sql(COUNT + "merged") == [[str(v) for v in next(iter(expected(8)))]]
+    assert int(spark.sql("select count(*) from weir.web.merged.manifests")[0][0]) < 5
+    assert spark.sql("select count(*) from weir.web.merged where ts < timestamp'2022-01-09'") == [["10"]]
+    spark.sql("call weir.system.rewrite_manifests('web.merged')")
+    lake.write("append", "last", table="merged")
+    assert spark.sql("select count(*) from weir.web.merged") == [["180"]]
+
+
 def test_gzip_metadata(pair) -> None:
     lake, spark = pair
     spark.sql(
