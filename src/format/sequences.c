@@ -105,11 +105,12 @@ static inline uint64_t zero_bytes(uint64_t v) {
     return (v - UINT64_C(0x0101010101010101)) & ~v & UINT64_C(0x8080808080808080);
 }
 
-/* How many bytes on from `word`'s first the next of / ? & = stands; 8: not within. */
+/* How many bytes on from `word`'s first the next of / ? & = - stands; 8: not within. */
 static inline size_t next_delimiter(uint64_t word) {
     const uint64_t each = UINT64_C(0x0101010101010101);
     uint64_t found = zero_bytes((word | 0x10 * each) ^ 0x3f * each) | /* 2f '/' and 3f '?' */
-                     zero_bytes(word ^ '&' * each) | zero_bytes(word ^ '=' * each);
+                     zero_bytes((word | 0x10 * each) ^ 0x3d * each) | /* 2d '-' and 3d '=' */
+                     zero_bytes(word ^ '&' * each);
     found &= ~UINT64_C(0xff);
     return found ? (size_t)__builtin_ctzll(found) / 8 : 8;
 }
