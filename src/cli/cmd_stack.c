@@ -1,6 +1,5 @@
 /* weir stack: which stacks there are, and what each still needs on this machine. */
 #include "base/files.h"
-#include "base/threads.h"
 #include "bench/stack.h"
 #include "cli/cli.h"
 
@@ -41,55 +40,63 @@ static json_t *list_json(const char *const *items) {
     return a;
 }
 
-/* What `versions` prints, or NULL with the reason in *why. */
-static json_t *versions(struct stack *s, const char **why) {
-    struct err e = {0};
-    struct stack_exit end;
+/* What its `versions` command prints into *found; or NULL there, and the reason in *why. */
+static int ask_versions(struct stack *s, json_t **found, const char **why, struct err *e) {
+    struct err problem = {0};
+    struct stack_exit end = {0};
     const char *text = NULL;
-    json_t *o = NULL;
-    if (!s->versions)
+    *found = NULL;
+    if (!s->versions) {
         *why = "stack.yaml names no versions command";
-    else if (stack_spawn(s, s->versions, &s->arena, &text, &end, &e))
-        *why = arena_printf(&s->arena, "%s", e.msg);
-    else if (end.code)
-        *why = "its versions command failed";
-    else if (!(o = json_loads(text, 0, NULL)) || !json_is_object(o))
-        *why = "its versions command prints no JSON object";
-    if (*why) {
-        json_decref(o);
-        o = NULL;
+        return 0;
     }
-    return o;
+    int rc = stack_spawn(s, s->versions, &s->arena, &text, &end, &problem);
+    if (rc == ERR_INTERRUPTED) return err_set(e, rc, "%s", problem.msg);
+    if (rc) {
+        *why = arena_printf(&s->arena, "%s", problem.msg);
+        return *why ? 0 : err_nomem(e);
+    }
+    *found = end.code ? NULL : json_loads(text, 0, NULL);
+    if (json_is_object(*found)) return 0;
+    json_decref(*found);
+    *found = NULL;
+    *why = end.code ? "its versions command failed" : "its versions command prints no JSON object";
+    return 0;
 }
 
-static void print_check(const struct stack *s, const json_t *found, const char *why) {
-    printf("%-12s %s", s->name, found ? "ready: " : "not ready: ");
+static void print_check(const char *stack, const json_t *found, const char *why, bool readable) {
+    printf("%-12s %s", stack, found ? "ready: " : "not ready: ");
     const char *name, *separator = "";
     json_t *value;
     json_object_foreach((json_t *)found, name, value) {
         printf("%s%s %s", separator, name, json_is_string(value) ? json_string_value(value) : "?");
         separator = ", ";
     }
-    if (!found) printf("%s; run: weir stack setup %s", why, s->name);
+    if (!found) printf("%s", why);
+    if (!found && readable) printf("; run: weir stack setup %s", stack);
     printf("\n");
 }
 
+/* A stack whose description is wrong is not ready either, and does not hide the others. */
 static int check_one(const char *root, const char *name, json_t *all, bool *ready, struct err *e) {
     struct stack s;
+    struct err problem = {0};
     const char *why = NULL;
-    int rc = stack_read(&s, root, name, e);
-    if (!rc) {
-        json_t *found = versions(&s, &why);
-        if (!found) *ready = false;
-        if (all)
-            json_object_set_new(
-                all, name,
-                json_pack("{s:b,s:O?,s:s?}", "ready", found != NULL, "versions", found, "reason", why));
-        else
-            print_check(&s, found, why);
-        json_decref(found);
-        if (interrupt_seen()) rc = interrupt_check(e);
-    }
+    json_t *found = NULL;
+    int rc = 0;
+    bool readable = stack_read(&s, root, name, &problem) == 0;
+    if (readable)
+        rc = ask_versions(&s, &found, &why, e);
+    else
+        why = problem.msg;
+    if (!found) *ready = false;
+    if (!rc && all)
+        json_object_set_new(
+            all, name,
+            json_pack("{s:b,s:O?,s:s?}", "ready", found != NULL, "versions", found, "reason", why));
+    else if (!rc)
+        print_check(name, found, why, readable);
+    json_decref(found);
     stack_release(&s);
     return rc;
 }
@@ -116,28 +123,32 @@ static int check(const char *root, const char *const *names, size_t count, bool 
     return rc;
 }
 
+static json_t *describe(const struct stack *s) {
+    return json_pack("{s:s,s:s?,s:s?,s:s?,s:s,s:o,s:o,s:o}", "name", s->name, "title", s->title, "url",
+                     s->url, "made_by", s->made_by, "folder", s->dir, "backends", list_json(s->backends),
+                     "features", list_json(s->features), "variants", list_json(s->variants));
+}
+
+/* All that can be read are listed; the first that cannot is the error. */
 static int list(const char *root, const char *const *names, size_t count, bool json, struct err *e) {
     json_t *all = json ? json_array() : NULL;
-    int rc = 0;
-    for (size_t i = 0; !rc && i < count; i++) {
+    int bad = 0;
+    for (size_t i = 0; i < count; i++) {
         struct stack s;
-        rc = stack_read(&s, root, names[i], e);
-        if (!rc && json) {
-            json_array_append_new(all,
-                                  json_pack("{s:s,s:s?,s:s?,s:s?,s:s,s:o,s:o,s:o}", "name", s.name, "title",
-                                            s.title, "url", s.url, "made_by", s.made_by, "folder", s.dir,
-                                            "backends", list_json(s.backends), "features",
-                                            list_json(s.features), "variants", list_json(s.variants)));
-        } else if (!rc) {
+        struct err problem = {0};
+        if (stack_read(&s, root, names[i], &problem)) {
+            if (!bad) bad = err_set(e, problem.code, "%s", problem.msg);
+        } else if (json) {
+            json_array_append_new(all, describe(&s));
+        } else {
             printf("%-12s %s (made by %s):", s.name, s.title ? s.title : "", s.made_by ? s.made_by : "?");
             for (const char **f = s.features; *f; f++) printf(" %s", *f);
             printf("\n");
         }
         stack_release(&s);
     }
-    if (all && !rc) return print_and_free(all, e);
-    json_decref(all);
-    return rc;
+    int rc = json ? print_and_free(all, e) : 0;
+    return rc ? rc : bad;
 }
 
 static int setup(const char *root, const char *name, struct err *e) {
@@ -152,6 +163,14 @@ static int setup(const char *root, const char *name, struct err *e) {
     return rc;
 }
 
+/* A stack asked for by name must be there. */
+static int readable(const char *root, const char *name, struct err *e) {
+    struct stack s;
+    int rc = stack_read(&s, root, name, e);
+    stack_release(&s);
+    return rc;
+}
+
 static int dispatch(int argc, char **argv, bool json, struct arena *arena, struct err *e) {
     char root[PATH_MAX];
     const char **names;
@@ -162,6 +181,7 @@ static int dispatch(int argc, char **argv, bool json, struct arena *arena, struc
     TRY(stack_names(root, arena, &names, &count, e));
     if (strcmp(verb, "list") == 0 && argc < 2) return list(root, names, count, json, e);
     if (strcmp(verb, "check") == 0 && argc < 2) return check(root, names, count, json, e);
+    if (strcmp(verb, "check") == 0) TRY(readable(root, argv[1], e));
     if (strcmp(verb, "check") == 0) return check(root, (const char *const *)&argv[1], 1, json, e);
     if (strcmp(verb, "setup") == 0 && argc == 2) return setup(root, argv[1], e);
     return err_set(e, ERR_USAGE, "say list, check [NAME] or setup NAME; see weir stack --help");

@@ -16,6 +16,7 @@ printf '#!/bin/sh\necho setting up\nexit 7\n' >stacks/good/setup
 chmod +x stacks/good/answer stacks/good/setup
 try stack list
 try stack check good
+try stack check none
 try stack setup good
 try stack setup bad
 echo 'name: other' >stacks/bad/stack.yaml
