@@ -1,5 +1,7 @@
 #include "base/buf.h"
 
+#include "base/hugepage.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@ int buf_reserve(struct buf *b, size_t more, struct err *e) {
     if (!data) return err_nomem(e);
     b->data = data;
     b->cap = cap;
+    hugepage_hint(data, cap);
     return 0;
 }
 

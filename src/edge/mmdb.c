@@ -515,6 +515,13 @@ static uint16_t country6(const struct mmdb *db, uint64_t high, uint64_t low) {
     return (uint16_t)value;
 }
 
+void mmdb_prefetch(const struct mmdb *db, const struct ip_addr *a) {
+    if (a->v6) return;
+    uint32_t from = db->top4[(uint32_t)a->bytes[0] << 8 | a->bytes[1]];
+    __builtin_prefetch(db->low4 + from);
+    __builtin_prefetch(db->values4 + from);
+}
+
 uint16_t mmdb_country(const struct mmdb *db, const struct ip_addr *a) {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     const uint8_t *p = a->bytes;

@@ -27,6 +27,10 @@ void mmdb_free(struct mmdb *db);
  * IPv4-mapped IPv6 as IPv4. Any thread. */
 uint16_t mmdb_country(const struct mmdb *db, const struct ip_addr *a);
 
+/* Fetch what mmdb_country will read for this address: called some addresses ahead it hides the misses of the
+ * caches. */
+void mmdb_prefetch(const struct mmdb *db, const struct ip_addr *a);
+
 /* "ZZ" for 0, else the code as the database has it. Valid until mmdb_free. Codes may be of any length up to
  * 255. */
 struct str mmdb_country_name(const struct mmdb *db, uint16_t country);

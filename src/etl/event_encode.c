@@ -6,10 +6,9 @@
 
 #include "format/timestamp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { DICTIONARY_SEQ_MAX = 1 << 16 };
+enum { DICTIONARY_SEQ_MAX = 1 << 16, IPS_AT_ONCE = 16 };
 
 static const uint32_t NONE = UINT32_MAX;
 
@@ -195,12 +194,19 @@ static int gather(struct event_encoder *x, struct err *e) {
 /* 3.4: user_id, '-', milliseconds. */
 static int session_id(struct event_encoder *x, struct str user, int64_t start_us, struct str *out,
                       struct err *e) {
-    char number[24];
-    int digits = snprintf(number, sizeof number, "-%lld", (long long)timestamp_ms(start_us));
-    char *id = arena_alloc(&x->arena, user.len + (size_t)digits);
+    char number[24], *end = number + sizeof number,
+                     *at = end; /* snprintf(3) here took 3 % of a shuffled run */
+    int64_t ms = timestamp_ms(start_us);
+    uint64_t rest = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
+    do *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (ms < 0) *--at = '-';
+    *--at = '-';
+    size_t digits = (size_t)(end - at);
+    char *id = arena_alloc(&x->arena, user.len + digits);
     if (!id) return err_nomem(e);
     memcpy(id, user.ptr, user.len);
-    memcpy(id + user.len, number, (size_t)digits);
+    memcpy(id + user.len, at, digits);
     *out = (struct str){id, user.len + (uint32_t)digits};
     return 0;
 }
@@ -259,13 +265,19 @@ static int encode_ips(struct event_encoder *x, struct err *e) {
     uint32_t *ip = indexed(x, EV_IP_ADDRESS, ips, 0), *country = indexed(x, EV_COUNTRY, names, 0);
     if (!names || !ips || !country_number || !ip_number || !ip_country || !ip || !country)
         return err_nomem(e);
-    for (uint32_t i = 0; i < ip_count; i++) {
-        struct str text = intern_get(&x->ips, i);
-        struct ip_addr addr;
-        bool valid = ip_parse(text, &addr);
-        ip_country[i] = valid ? mmdb_country(x->mmdb, &addr) : 0;
-        ip_number[i] = valid && !x->pipeline->drop_ip ? shown : NONE;
-        if (ip_number[i] != NONE) ips[shown++] = text;
+    for (uint32_t from = 0; from < ip_count; from += IPS_AT_ONCE) {
+        struct ip_addr addr[IPS_AT_ONCE];
+        bool valid[IPS_AT_ONCE];
+        uint32_t n = ip_count - from < IPS_AT_ONCE ? ip_count - from : IPS_AT_ONCE;
+        for (uint32_t i = 0; i < n; i++) {
+            valid[i] = ip_parse(intern_get(&x->ips, from + i), &addr[i]);
+            if (valid[i]) mmdb_prefetch(x->mmdb, &addr[i]);
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            ip_country[from + i] = valid[i] ? mmdb_country(x->mmdb, &addr[i]) : 0;
+            ip_number[from + i] = valid[i] && !x->pipeline->drop_ip ? shown : NONE;
+            if (ip_number[from + i] != NONE) ips[shown++] = intern_get(&x->ips, from + i);
+        }
     }
     for (uint32_t c = 0; c < countries; c++) country_number[c] = NONE;
     for (uint32_t i = 0; i < x->g->rows; i++) {

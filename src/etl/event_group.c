@@ -1,5 +1,7 @@
 #include "etl/event_group.h"
 
+#include "base/hugepage.h"
+
 #include <stdlib.h>
 
 enum { FIRST_ROWS = 1024 };
@@ -32,6 +34,7 @@ static int grow(struct event_group *g, struct err *e) {
     struct event_row *row = realloc(g->row, to * sizeof *row);
     if (!row) return err_nomem(e);
     g->row = row;
+    hugepage_hint(row, to * sizeof *row);
     if (keep_count) {
         union event_keep_value *keep = realloc(g->keep, (size_t)to * keep_count * sizeof *keep);
         if (!keep) return err_nomem(e);

@@ -114,9 +114,19 @@ static int reject(struct worker *w, enum reason reason, const struct scan_row *r
     return w->o->rejects ? reject_group_add(&w->rejects, reason, r, chunk, file, e) : 0;
 }
 
-/* Write what is full, what the log has passed by, and, largest first, what the pool has no room for. */
+static uint32_t largest_group(const struct worker *w, uint64_t (*size)(const struct event_group *)) {
+    uint32_t largest = 0;
+    for (uint32_t i = 1; i < w->active; i++)
+        if (size(w->groups[i]) > size(w->groups[largest])) largest = i;
+    return largest;
+}
+
+/* Write what is full, what the log has passed by, and, largest first, what the pool has no room for. With
+ * many days open, groups are between empty and full: when a group is written at two fifths of the pool, its
+ * memory fits in the pool together with theirs and need not be given back and faulted in again (a fifth of a
+ * shuffled run). */
 static int tidy(struct worker *w, struct err *e) {
-    uint64_t pool = 0;
+    uint64_t used = 0, held = 0;
     for (uint32_t i = w->active; i--;) {
         struct event_group *g = w->groups[i];
         if (w->rows - g->touched > IDLE_ROWS)
@@ -124,13 +134,19 @@ static int tidy(struct worker *w, struct err *e) {
         else if (event_group_bytes(g) >= w->o->group_bytes)
             TRY(write_events(w, g, e));
     }
-    for (uint32_t i = 0; i < w->active; i++) pool += event_group_memory(w->groups[i]);
-    while (pool > w->o->pool_bytes) {
-        uint32_t largest = 0;
-        for (uint32_t i = 1; i < w->active; i++)
-            if (event_group_memory(w->groups[i]) > event_group_memory(w->groups[largest])) largest = i;
-        pool -= event_group_memory(w->groups[largest]);
-        TRY(retire(w, largest, false, e));
+    for (uint32_t i = 0; i < w->active; i++) {
+        used += event_group_bytes(w->groups[i]);
+        held += event_group_memory(w->groups[i]);
+    }
+    while (used > w->o->pool_bytes / 5 * 2) {
+        struct event_group *g = w->groups[largest_group(w, event_group_bytes)];
+        used -= event_group_bytes(g);
+        TRY(write_events(w, g, e));
+    }
+    while (held > w->o->pool_bytes) {
+        uint32_t i = largest_group(w, event_group_memory);
+        held -= event_group_memory(w->groups[i]);
+        TRY(retire(w, i, false, e));
     }
     return reject_group_bytes(&w->rejects) >= w->o->group_bytes ? write_rejects(w, e) : 0;
 }

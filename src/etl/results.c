@@ -1,5 +1,7 @@
 #include "etl/results.h"
 
+#include "base/hugepage.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +13,9 @@ int results_init(struct results *r, uint64_t rows, uint64_t memory_limit, const 
     pthread_mutex_init(&r->lock, NULL);
     if (rows <= memory_limit / sizeof(uint64_t)) {
         r->memory = calloc(rows ? rows : 1, sizeof *r->memory);
-        return r->memory ? 0 : err_nomem(e);
+        if (!r->memory) return err_nomem(e);
+        hugepage_hint(r->memory, rows * sizeof *r->memory);
+        return 0;
     }
     while (rows >> r->bucket_bits >= BUCKETS_MAX && r->bucket_bits < 31) r->bucket_bits++;
     return spill_init(&r->spill, sizeof(struct result_record), PAGE, (uint32_t)(rows >> r->bucket_bits) + 1,

@@ -123,7 +123,7 @@ static int transform(struct run *r, struct err *e) {
                              .rejects = r->rejects.skip ? NULL : &r->rejects.files,
                              .threads = b->threads,
                              .group_bytes = b->group,
-                             .pool_bytes = (b->bytes - held) / 3 / b->threads,
+                             .pool_bytes = (b->bytes - held) / 2 / b->threads,
                              .meta = r->meta,
                              .progress = &r->progress};
     TRY(load(&l, &r->counts, e));
