@@ -12,11 +12,6 @@ enum { DICTIONARY_SEQ_MAX = 1 << 16, IPS_AT_ONCE = 16 };
 
 static const uint32_t NONE = UINT32_MAX;
 
-/* What the rows of a session share, most of the time: its last event's address and device. */
-struct session {
-    uint32_t ip, raw_device; /* numbers; NONE: none yet */
-};
-
 /* A row's numbers in the dictionaries. */
 struct numbered {
     uint32_t session, referrer, ip, device;
@@ -31,8 +26,8 @@ struct event_encoder {
     struct arena arena; /* one encoding's arrays */
     /* From here on, in the arena. */
     const struct event_group *g;
-    struct session *session;
-    uint32_t *device; /* number in devices by number in raw_devices */
+    uint32_t *raw_device; /* by session: number of its last event's device in raw_devices, NONE: none yet */
+    uint32_t *device;     /* number in devices by number in raw_devices */
     struct numbered *row;
     uint32_t *order; /* order[i]: the row that stands at i */
     uint32_t *ip;    /* by place: number in ips, NONE: null */
@@ -65,10 +60,10 @@ static void begin(struct event_encoder *x, const struct event_group *g) {
     memset(x->values, 0, sizeof x->values);
 }
 
-static int number_device(struct event_encoder *x, struct session *s, struct str raw, uint32_t *out,
+static int number_device(struct event_encoder *x, uint32_t *last, struct str raw, uint32_t *out,
                          struct err *e) {
     if (!raw.ptr) raw = STR("unknown"); /* 2.6 */
-    if (s->raw_device == NONE || !str_eq(intern_get(&x->raw_devices, s->raw_device), raw)) {
+    if (*last == NONE || !str_eq(intern_get(&x->raw_devices, *last), raw)) {
         uint32_t known = x->raw_devices.count, n = intern_str(&x->raw_devices, raw, e);
         if (n == NONE) return e->code;
         if (n == known) {
@@ -77,50 +72,55 @@ static int number_device(struct event_encoder *x, struct session *s, struct str 
             x->device[n] = intern_str(&x->devices, scan_device(raw, lower), e);
             if (x->device[n] == NONE) return e->code;
         }
-        s->raw_device = n;
+        *last = n;
     }
-    *out = x->device[s->raw_device];
+    *out = x->device[*last];
     return 0;
 }
 
-static int number_ip(struct event_encoder *x, struct session *s, struct str ip, uint32_t *out,
-                     struct err *e) {
-    *out = NONE;
-    if (!ip.ptr) return 0;
-    if (s->ip == NONE || !str_eq(intern_get(&x->ips, s->ip), ip)) s->ip = intern_str(&x->ips, ip, e);
-    *out = s->ip;
-    return s->ip == NONE ? e->code : 0;
-}
-
-static int number_row(struct event_encoder *x, const struct event_row *r, struct numbered *out,
-                      struct err *e) {
-    const char *at = (const char *)x->g->text.data + r->text;
-    struct str text[TEXT_COUNT];
-    for (int i = 0; i < TEXT_COUNT; i++) {
-        text[i] = r->len[i] == UINT32_MAX ? (struct str){0} : (struct str){at, r->len[i]};
-        at += text[i].len;
+static int number_block(struct event_encoder *x, const struct event_row *row, uint32_t n,
+                        struct numbered *out, struct err *e) {
+    struct str user[INTERN_BLOCK], referrer[INTERN_BLOCK], device[INTERN_BLOCK], ip[INTERN_BLOCK];
+    uint32_t users[INTERN_BLOCK], referrers[INTERN_BLOCK], ips[INTERN_BLOCK];
+    for (uint32_t i = 0; i < n; i++) {
+        const char *at = (const char *)x->g->text.data + row[i].text;
+        struct str text[TEXT_COUNT];
+        for (int t = 0; t < TEXT_COUNT; t++) {
+            text[t] = row[i].len[t] == UINT32_MAX ? (struct str){0} : (struct str){at, row[i].len[t]};
+            at += text[t].len;
+        }
+        out[i].event_id = row[i].text;
+        out[i].page_url = row[i].text + text[TEXT_EVENT_ID].len + text[TEXT_USER_ID].len;
+        user[i] = text[TEXT_USER_ID];
+        referrer[i] = text[TEXT_REFERRER];
+        device[i] = text[TEXT_DEVICE];
+        ip[i] = text[TEXT_IP];
     }
-    out->event_id = r->text;
-    out->page_url = r->text + text[TEXT_EVENT_ID].len + text[TEXT_USER_ID].len;
-    uint32_t user = intern_str(&x->users, text[TEXT_USER_ID], e), known = x->sessions.count;
-    if (user == NONE) return e->code;
-    out->session = intern_pair(&x->sessions, user, (uint64_t)r->start_us, e);
-    if (out->session == NONE) return e->code;
-    struct session *s = &x->session[out->session];
-    if (out->session == known) *s = (struct session){NONE, NONE};
-    TRY(number_device(x, s, text[TEXT_DEVICE], &out->device, e));
-    TRY(number_ip(x, s, text[TEXT_IP], &out->ip, e));
-    out->referrer = text[TEXT_REFERRER].ptr ? intern_str(&x->referrers, text[TEXT_REFERRER], e) : NONE;
-    return text[TEXT_REFERRER].ptr && out->referrer == NONE ? e->code : 0;
+    TRY(intern_strs(&x->users, user, n, users, e));
+    TRY(intern_strs(&x->referrers, referrer, n, referrers, e));
+    TRY(intern_strs(&x->ips, ip, n, ips, e));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t known = x->sessions.count;
+        out[i].session = intern_pair(&x->sessions, users[i], (uint64_t)row[i].start_us, e);
+        if (out[i].session == NONE) return e->code;
+        if (out[i].session == known) x->raw_device[known] = NONE;
+        TRY(number_device(x, &x->raw_device[out[i].session], device[i], &out[i].device, e));
+        out[i].referrer = referrers[i];
+        out[i].ip = ips[i];
+    }
+    return 0;
 }
 
 static int number_rows(struct event_encoder *x, struct err *e) {
     uint32_t rows = x->g->rows;
-    x->session = arena_alloc(&x->arena, rows * sizeof *x->session);
+    x->raw_device = arena_alloc(&x->arena, rows * sizeof *x->raw_device);
     x->device = arena_alloc(&x->arena, rows * sizeof *x->device);
     x->row = arena_alloc(&x->arena, rows * sizeof *x->row);
-    if (!x->session || !x->device || !x->row) return err_nomem(e);
-    for (uint32_t i = 0; i < rows; i++) TRY(number_row(x, &x->g->row[i], &x->row[i], e));
+    if (!x->raw_device || !x->device || !x->row) return err_nomem(e);
+    for (uint32_t i = 0; i < rows; i += INTERN_BLOCK) {
+        uint32_t n = rows - i < INTERN_BLOCK ? rows - i : INTERN_BLOCK;
+        TRY(number_block(x, &x->g->row[i], n, &x->row[i], e));
+    }
     return 0;
 }
 
@@ -271,8 +271,9 @@ static int encode_ips(struct event_encoder *x, struct err *e) {
         uint32_t n = ip_count - from < IPS_AT_ONCE ? ip_count - from : IPS_AT_ONCE;
         for (uint32_t i = 0; i < n; i++) {
             valid[i] = ip_parse(intern_get(&x->ips, from + i), &addr[i]);
-            if (valid[i]) mmdb_prefetch(x->mmdb, &addr[i]);
         }
+        for (uint32_t i = 0; i < n; i++)
+            if (valid[i]) mmdb_prefetch(x->mmdb, &addr[i]);
         for (uint32_t i = 0; i < n; i++) {
             ip_country[from + i] = valid[i] ? mmdb_country(x->mmdb, &addr[i]) : 0;
             ip_number[from + i] = valid[i] && !x->pipeline->drop_ip ? shown : NONE;

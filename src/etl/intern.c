@@ -49,9 +49,13 @@ static inline bool equal(const void *a, const void *b, uint32_t len) {
     return x[0] == y[0] && x[1] == y[1];
 }
 
-uint32_t intern_str(struct intern *t, struct str s, struct err *e) {
+static inline uint32_t hash_of(struct str s) {
+    return (uint32_t)XXH3_64bits(s.ptr, s.len);
+}
+
+static uint32_t intern_hashed(struct intern *t, struct str s, uint32_t hash, struct err *e) {
     if (t->count == t->cap && grow(t, e)) return UINT32_MAX;
-    uint32_t hash = (uint32_t)XXH3_64bits(s.ptr, s.len), mask = t->slot_count - 1, at = hash & mask;
+    uint32_t mask = t->slot_count - 1, at = hash & mask;
     for (; t->slots[at]; at = (at + 1) & mask) {
         const struct intern_entry *x = &t->entries[t->slots[at] - 1];
         if (x->hash == hash && x->len == s.len && equal(t->bytes.data + x->offset, s.ptr, s.len))
@@ -63,6 +67,27 @@ uint32_t intern_str(struct intern *t, struct str s, struct err *e) {
     t->entries[t->count] = (struct intern_entry){.offset = offset, .len = s.len, .hash = hash};
     t->slots[at] = ++t->count;
     return t->count - 1;
+}
+
+uint32_t intern_str(struct intern *t, struct str s, struct err *e) {
+    return intern_hashed(t, s, hash_of(s), e);
+}
+
+int intern_strs(struct intern *t, const struct str *s, uint32_t n, uint32_t *numbers, struct err *e) {
+    uint32_t hash[INTERN_BLOCK];
+    for (uint32_t i = 0; i < n; i++) {
+        hash[i] = s[i].ptr ? hash_of(s[i]) : 0;
+        if (t->slot_count) __builtin_prefetch(&t->slots[hash[i] & (t->slot_count - 1)]);
+    }
+    for (uint32_t i = 0; i < n && t->slot_count; i++) {
+        uint32_t slot = t->slots[hash[i] & (t->slot_count - 1)];
+        if (slot) __builtin_prefetch(&t->entries[slot - 1]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        numbers[i] = s[i].ptr ? intern_hashed(t, s[i], hash[i], e) : UINT32_MAX;
+        if (s[i].ptr && numbers[i] == UINT32_MAX) return e->code;
+    }
+    return 0;
 }
 
 uint32_t intern_pair(struct intern *t, uint64_t a, uint64_t b, struct err *e) {
