@@ -26,7 +26,10 @@ enum {
     GROUP_MAX = 8 * MB,
     GROUP_MIN = MB / 2,
     DEFAULT_BYTES = 512 * MB,
-    THREAD_BYTES = 128 * MB
+    THREAD_BYTES = 128 * MB,
+    FIXED = 10 * MB,        /* country data, code, libraries */
+    THREAD_FIXED = 10 * MB, /* a thread's buffers, compression contexts and tables */
+    THREAD_MIN = 16 * MB    /* with less than this for each, there are fewer threads */
 };
 
 static struct budget plan_budget(const struct run_options *o) {
@@ -37,6 +40,8 @@ static struct budget plan_budget(const struct run_options *o) {
         if (b.bytes < DEFAULT_BYTES) b.bytes = DEFAULT_BYTES;
         if (b.bytes > allowed) b.bytes = allowed;
     }
+    uint64_t most = b.bytes > FIXED + THREAD_MIN ? (b.bytes - FIXED) / THREAD_MIN : 1;
+    if (b.threads > most) b.threads = (unsigned)most;
     b.keys = b.bytes / 4;
     b.sort = b.bytes / 8 / b.threads;
     b.results = b.bytes / 10 * 3;
@@ -44,6 +49,13 @@ static struct budget plan_budget(const struct run_options *o) {
     if (b.group > GROUP_MAX) b.group = GROUP_MAX;
     if (b.group < GROUP_MIN) b.group = GROUP_MIN;
     return b;
+}
+
+/* What one thread may hold in unfinished groups, when `held` bytes of results are in memory. */
+static uint64_t pool_bytes(const struct budget *b, uint64_t held) {
+    uint64_t taken = held + FIXED + (uint64_t)b->threads * THREAD_FIXED;
+    uint64_t pool = taken < b->bytes ? (b->bytes - taken) / 2 / b->threads : 0;
+    return pool > GROUP_MIN ? pool : GROUP_MIN;
 }
 
 /* One output table of the run. */
@@ -123,7 +135,7 @@ static int transform(struct run *r, struct err *e) {
                              .rejects = r->rejects.skip ? NULL : &r->rejects.files,
                              .threads = b->threads,
                              .group_bytes = b->group,
-                             .pool_bytes = (b->bytes - held) / 2 / b->threads,
+                             .pool_bytes = pool_bytes(b, held),
                              .meta = r->meta,
                              .progress = &r->progress};
     TRY(load(&l, &r->counts, e));
