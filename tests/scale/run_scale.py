@@ -90,8 +90,7 @@ def run(lake: engine.Lake, inputs: list[pathlib.Path], mmdb: str, *args: str, cg
     done = subprocess.run(
         [str(engine.BINARY), *lake.command(inputs, mmdb, *args)],
         env=engine.clean_env(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         preexec_fn=cgroup.enter if cgroup else None,
         check=False,
