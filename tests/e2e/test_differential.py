@@ -62,3 +62,21 @@ def test_files_of_many_chunks(multiline, threads, tmp_path):
     sample.threads, sample.memory = threads, "16MiB"
     out = check(sample, tmp_path / "many")
     assert not out, "\n".join(out)
+
+
+def test_nothing_repeats(tmp_path):
+    """Every value of every column is another one: dictionaries must give way to plain values."""
+    rows = [
+        f"e{n},u{n},2024-01-02T03:{n // 60 % 60:02d}:{n % 60:02d}.{n:06d}Z,/p{n},/r{n},D{n},"
+        f"10.{n >> 16}.{n >> 8 & 255}.{n & 255},s{n},{n},{n}.5\n"
+        for n in range(60_000)
+    ]
+    header = "event_id,user_id,timestamp,page_url,referrer,device,ip_address,s,l,d\n"
+    keep = [{"name": n, "type": t} for n, t in (("s", "string"), ("l", "long"), ("d", "double"))]
+    pipeline = {"input": {"keep": keep}}
+    files = {"distinct.csv": (header + "".join(rows)).encode()}
+    mmdb = grammar.Writer(7).database()
+    for memory in ("16MiB", None):
+        sample = grammar.Sample(7, files, pipeline, mmdb, 2, memory)
+        out = check(sample, tmp_path / "distinct")
+        assert not out, "\n".join(out)

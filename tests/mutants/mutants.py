@@ -363,7 +363,7 @@ MUTANTS = [
     mutant(
         "2.6",
         "null becomes unknown",
-        "src/etl/event_group.c",
+        "src/etl/event_encode.c",
         'STR("unknown")',
         'STR("other")',
         "2.6-null",
@@ -396,8 +396,8 @@ MUTANTS = [
         "2.7",
         "geo.ip: drop",
         "src/etl/event_encode.c",
-        "bool shown = g->ip[i].valid && !g->pipeline->drop_ip;",
-        "bool shown = g->ip[i].valid;",
+        "valid[i] && !x->pipeline->drop_ip ?",
+        "valid[i] ?",
         "2.7-drop-after-the-look-up",
     ),
     mutant(
