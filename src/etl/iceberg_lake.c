@@ -33,6 +33,12 @@ static char *as_location(const char *given) {
 }
 
 int lake_open(const struct lake_options *o, bool create, struct lake **out, struct err *e) {
+    /* Locations are URIs to other readers: PyIceberg cuts them there, escaped or not. */
+    if (create && strpbrk(o->warehouse, "#?"))
+        return err_set(e, ERR_INPUT,
+                       "could not use \"%s\" as a warehouse: other Iceberg readers cannot read below a "
+                       "folder with # or ? in its name",
+                       o->warehouse);
     struct lake *l = calloc(1, sizeof *l);
     if (!l || !(l->warehouse = as_location(o->warehouse))) {
         free(l);

@@ -428,3 +428,13 @@ def test_output_to_a_full_device(world):
         )
     assert done.returncode == 4, done.stderr
     assert json.dumps(done.stderr.decode()).count("\\n") == 1
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b"])
+def test_a_lake_that_others_could_not_read(tmp_path, small_mmdb, name):
+    good = tmp_path / "good.csv"
+    good.write_bytes(GOOD)
+    done = engine.Lake(tmp_path / name / "lake").run([good], small_mmdb, ok=False)
+    assert done.code == 3
+    one_line(done.err, "# or ?")
+    assert not (tmp_path / name).exists()
