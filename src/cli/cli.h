@@ -88,5 +88,6 @@ int cmd_sql(int argc, char **argv);
 int cmd_table(int argc, char **argv);
 int cmd_gen(int argc, char **argv);
 int cmd_stack(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 
 #endif

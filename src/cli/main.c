@@ -18,6 +18,7 @@ static const struct command {
     {"gen", cmd_gen, "make click data of any size with a known truth"},
     {"table", cmd_table, "list tables, show them, their history and files; clean up left-overs"},
     {"sql", cmd_sql, "query the tables with DuckDB: a shell, or one query"},
+    {"verify", cmd_verify, "say whether two results are equal, and where they differ"},
     {"stack", cmd_stack, "list the stacks that can run it, check and set them up"},
     {NULL, NULL, NULL},
 };

@@ -3,6 +3,7 @@
 #include "base/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <spawn.h>
@@ -120,30 +121,113 @@ int duckdb_exec(const struct duckdb *d, const char *const *args, struct err *e) 
     return err_errno(e, ERR_OUTSIDE, "could not start \"%s\"", d->command);
 }
 
-int duckdb_run(const struct duckdb *d, const char *const *args, int *exit_code, struct err *e) {
-    const char *argv[ARGS_MAX];
-    TRY(make_argv(d, args, argv, e));
+/* Start it; *out and *err: descriptors for its streams, or -1 to leave them as ours. Returns an errno. */
+static int start(const struct duckdb *d, const char *const *argv, int out, int err, pid_t *pid) {
+    posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t defaults;
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
     sigaddset(&defaults, SIGINT);
-    pid_t pid;
-    int status = 0, rc = posix_spawnattr_init(&attr);
-    if (rc) return err_nomem(e);
+    int rc = posix_spawn_file_actions_init(&files);
+    if (rc) return rc;
+    if ((rc = posix_spawnattr_init(&attr))) {
+        posix_spawn_file_actions_destroy(&files);
+        return rc;
+    }
     posix_spawnattr_setsigdefault(&attr, &defaults);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-    /* Ctrl-C reaches both; DuckDB answers it, we report how it ended. */
-    void (*before)(int) = signal(SIGINT, SIG_IGN);
-    rc = posix_spawn(&pid, d->command, NULL, &attr, (char *const *)argv, environ);
+    if (out >= 0) rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    if (!rc && out >= 0) rc = posix_spawn_file_actions_adddup2(&files, out, 1);
+    if (!rc && err >= 0) rc = posix_spawn_file_actions_adddup2(&files, err, 2);
+    if (!rc) rc = posix_spawn(pid, d->command, &files, &attr, (char *const *)argv, environ);
     posix_spawnattr_destroy(&attr);
-    while (!rc && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) rc = errno;
-    signal(SIGINT, before);
-    if (rc) {
-        errno = rc;
-        return err_errno(e, ERR_OUTSIDE, "could not run \"%s\"", d->command);
-    }
+    posix_spawn_file_actions_destroy(&files);
+    return rc;
+}
+
+/* Its exit code, or 128 + the signal that ended it. Returns an errno. */
+static int wait_for(pid_t pid, int *exit_code) {
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) return errno;
     *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return 0;
+}
+
+static int not_run(const struct duckdb *d, int errnum, struct err *e) {
+    errno = errnum;
+    return err_errno(e, ERR_OUTSIDE, "could not run \"%s\"", d->command);
+}
+
+int duckdb_run(const struct duckdb *d, const char *const *args, int *exit_code, struct err *e) {
+    const char *argv[ARGS_MAX];
+    TRY(make_argv(d, args, argv, e));
+    /* Ctrl-C reaches both; DuckDB answers it, we report how it ended. */
+    void (*before)(int) = signal(SIGINT, SIG_IGN);
+    pid_t pid;
+    int rc = start(d, argv, -1, -1, &pid);
+    if (!rc) rc = wait_for(pid, exit_code);
+    signal(SIGINT, before);
+    return rc ? not_run(d, rc, e) : 0;
+}
+
+/* All that comes; after a failure the rest is read and dropped, so that the writer can end. */
+static int read_pipe(int fd, struct buf *out, struct err *e) {
+    char chunk[1 << 16];
+    int rc = 0;
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return rc ? rc : err_errno(e, ERR_OUTSIDE, "could not read what DuckDB prints");
+        if (n == 0) return rc;
+        if (!rc) rc = buf_add(out, chunk, (size_t)n, e);
+    }
+}
+
+/* What DuckDB said, on one line. */
+static int refused(int messages, struct err *e) {
+    char text[1024];
+    ssize_t n = pread(messages, text, sizeof text - 1, 0);
+    size_t len = 0;
+    for (ssize_t i = 0; i < n; i++) {
+        bool space = text[i] == '\n' || text[i] == ' ';
+        if (space && (len == 0 || text[len - 1] == ' ')) continue;
+        text[len++] = space ? ' ' : text[i];
+    }
+    while (len && text[len - 1] == ' ') len--;
+    text[len] = 0;
+    return err_set(e, ERR_INPUT, "DuckDB: %s", len ? text : "failed without saying why");
+}
+
+static int capture(const struct duckdb *d, const char *const *argv, int messages, struct buf *out,
+                   struct err *e) {
+    int pipes[2], code = 0;
+    if (pipe2(pipes, O_CLOEXEC)) return err_errno(e, ERR_OUTSIDE, "could not make a pipe");
+    void (*before)(int) = signal(SIGINT, SIG_IGN);
+    pid_t pid;
+    int errnum = start(d, argv, pipes[1], messages, &pid), rc = 0;
+    close(pipes[1]);
+    if (!errnum) {
+        rc = read_pipe(pipes[0], out, e);
+        errnum = wait_for(pid, &code);
+    }
+    close(pipes[0]);
+    signal(SIGINT, before);
+    if (rc) return rc;
+    if (errnum) return not_run(d, errnum, e);
+    if (code == 128 + SIGINT || code == 128 + SIGTERM) return err_set(e, ERR_INTERRUPTED, "interrupted");
+    if (code > 128) return err_set(e, ERR_OUTSIDE, "DuckDB was ended by signal %d", code - 128);
+    return code ? refused(messages, e) : 0;
+}
+
+int duckdb_capture(const struct duckdb *d, const char *const *args, const char *tmp_dir, struct buf *out,
+                   struct err *e) {
+    const char *argv[ARGS_MAX];
+    int messages;
+    TRY(make_argv(d, args, argv, e));
+    TRY(file_temp(tmp_dir, &messages, e));
+    int rc = capture(d, argv, messages, out, e);
+    close(messages);
+    return rc;
 }

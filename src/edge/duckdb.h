@@ -31,4 +31,10 @@ int duckdb_exec(const struct duckdb *d, const char *const *args, struct err *e);
 /* Run it and wait; its streams are ours. Ended by a signal: 128 + its number. */
 int duckdb_run(const struct duckdb *d, const char *const *args, int *exit_code, struct err *e);
 
+/* Run it and wait, what it prints appended to *out. When DuckDB refuses, ERR_INPUT with the beginning of what
+ * it said; ended by a signal, ERR_INTERRUPTED or ERR_OUTSIDE. Its messages pass through an unnamed file in
+ * tmp_dir. */
+int duckdb_capture(const struct duckdb *d, const char *const *args, const char *tmp_dir, struct buf *out,
+                   struct err *e);
+
 #endif
