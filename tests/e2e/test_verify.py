@@ -163,7 +163,20 @@ def swap(rows: Rows) -> None:
         (lambda rows: rows.extend([dict(rows[7])] * 3), None, 0, 3),
         (lambda rows: [r.update(country="XX") for r in rows], ["country"], 999, 999),
     ],
-    ids="page session microsecond start seq id null swap lost doubled four all".split(),
+    ids=[
+        "page",
+        "session",
+        "microsecond",
+        "start",
+        "seq",
+        "id",
+        "null",
+        "swap",
+        "lost",
+        "doubled",
+        "four",
+        "all",
+    ],
 )
 def test_planted_in_events(made, request, alter, columns, only_in_a, only_in_b):
     lake, *_ = made
@@ -219,7 +232,7 @@ def row_of(reason: str, alter: Callable[[dict], Any]) -> Alter:
         (lambda rows: rows.pop(), None),
         (lambda rows: rows.append(dict(rows[-1])), None),
     ],
-    ids="reason timestamp device raw lost doubled".split(),
+    ids=["reason", "timestamp", "device", "raw", "lost", "doubled"],
 )
 def test_planted_in_rejects(made, request, alter, columns):
     lake, *_ = made
