@@ -125,7 +125,10 @@ int file_make_dirs(const char *path, struct err *e) {
         if (mkdir(part, 0777) == 0) {
             TRY(parent_of(part, dir, sizeof dir, e));
             TRY(file_fsync_dir(dir, e));
-        } else if (errno != EEXIST || !file_is_dir(part)) {
+        } else if (errno != EEXIST) {
+            return err_errno(e, ERR_OUTSIDE, "could not make directory \"%s\"", part);
+        } else if (!file_is_dir(part)) {
+            errno = ENOTDIR; /* what stands there is something else */
             return err_errno(e, ERR_OUTSIDE, "could not make directory \"%s\"", part);
         }
     }

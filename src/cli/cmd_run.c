@@ -10,10 +10,12 @@
 #include "cli/native.h"
 #include "cli/result.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct cli_usage usage = {
@@ -179,9 +181,14 @@ static int run_stack(struct session *s, json_t **result, struct result_context *
     struct stack st;
     struct stack_exit end = {0};
     char root[PATH_MAX];
-    for (unsigned i = 0; i < s->job.input_count; i++)
+    for (unsigned i = 0; i < s->job.input_count; i++) {
+        struct stat in;
         if (strcmp(s->job.inputs[i], "-") == 0)
             return err_set(e, ERR_USAGE, "standard input can be read by the native stack only");
+        if (stat(s->job.inputs[i], &in) == 0 && S_ISFIFO(in.st_mode))
+            return err_set(e, ERR_USAGE, "\"%s\" is a pipe, which the native stack only can read",
+                           s->job.inputs[i]);
+    }
     TRY(cli_stacks(root, e));
     const char *base = s->job.tmp_dir ? s->job.tmp_dir : getenv("TMPDIR");
     char *dir = arena_printf(&s->job.arena, "%s/weir-job-XXXXXX", base && *base ? base : "/tmp");
@@ -221,6 +228,10 @@ static int run(struct session *s, char **operands, int count, struct err *e) {
     else
         result_print_text(result, &context);
     json_decref(result);
+    errno = 0;
+    if (!rc && (fflush(stdout) || ferror(stdout)) && errno != EPIPE)
+        rc = err_errno(e, ERR_OUTSIDE, "run %s is committed, but its result could not be written",
+                       s->job.run_id);
     return rc;
 }
 

@@ -37,8 +37,8 @@ static int add(struct list *l, const char *path, const struct stat *st, struct e
     if (st) {
         if (ends_with(path, ".parquet"))
             return err_set(e, ERR_INPUT, "\"%s\": Parquet input is not supported yet; CSV is", path);
-        if (!S_ISREG(st->st_mode))
-            return err_set(e, ERR_INPUT, "\"%s\" is not a regular file; standard input is -", path);
+        if (!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode))
+            return err_set(e, ERR_INPUT, "\"%s\" is no file to read; standard input is -", path);
         if (access(path, R_OK)) return err_errno(e, ERR_INPUT, "could not read \"%s\"", path);
         TRY(cli_absolute(path, l->arena, &in.path, e));
     } else {

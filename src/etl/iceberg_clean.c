@@ -83,7 +83,8 @@ static int note_table(void *ctx, const char *namespace_name, const char *table, 
     json_t *m;
     bool added, root = !c->o->table ||
                        (strcmp(c->o->table, table) == 0 && strcmp(c->o->namespace_name, namespace_name) == 0);
-    TRY(iceberg_metadata_load(c->lake->store, metadata_location, &m, e));
+    if (iceberg_metadata_load(c->lake->store, metadata_location, &m, e))
+        return err_prefix(e, "table %s.%s", namespace_name, table);
     const json_t *properties = json_object_get(m, "properties");
     const char *uuid = json_text(m, "table-uuid");
     int rc = uuid ? names_add(&c->uuids, uuid, strlen(uuid), &added, e) : 0;
@@ -91,7 +92,7 @@ static int note_table(void *ctx, const char *namespace_name, const char *table, 
     if (!rc) rc = add_location(c, json_text(properties, "write.data.path"), root, e);
     if (!rc) rc = add_location(c, json_text(properties, "write.metadata.path"), root, e);
     json_decref(m);
-    return rc;
+    return rc ? err_prefix(e, "table %s.%s", namespace_name, table) : 0;
 }
 
 static int name_table(void *ctx, const char *namespace_name, const char *table, const char *metadata_location,

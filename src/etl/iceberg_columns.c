@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 const char *iceberg_type_name(enum parquet_type type) {
     static const char *const names[] = {"string", "int", "long", "double", "timestamptz"};
@@ -45,6 +46,20 @@ static int plan_column(const char *table, const struct iceberg_column *c, const 
     }
     if (json_is_true(json_object_get(field, "required")) && !c->required)
         return refuse(table, c->name, "is required there, but may be null in what would be written", e);
+    return 0;
+}
+
+/* Names that differ only in case: engines that ignore it (DuckDB, Spark) could not tell the columns apart. */
+static int check_case(const char *table, const char *column, const json_t *fields, struct err *e) {
+    size_t i;
+    const json_t *field;
+    json_array_foreach(fields, i, field) {
+        const char *name = json_text(field, "name");
+        if (strcasecmp(name, column) != 0) continue;
+        char why[256];
+        snprintf(why, sizeof why, "is called %s there: names must not differ only in case", name);
+        return refuse(table, column, why, e);
+    }
     return 0;
 }
 
@@ -108,6 +123,7 @@ int iceberg_plan_columns(const json_t *metadata, const char *table, const struct
             TRY(plan_column(table, &columns[c], found, out, c, e));
             continue;
         }
+        TRY(check_case(table, columns[c].name, fields, e));
         out->added[c] = true;
         out->added_count++;
         out->field_ids[c] = (int32_t)next++;

@@ -67,6 +67,11 @@ static void test_plan(void **state) {
     assert_string_equal(plan.partition_name, "d");
     assert_int_equal(plan_of(m, -1, &arena, &plan, &e), ERR_INPUT); /* it is partitioned */
     assert_int_equal(plan_of(m, 0, &arena, &plan, &e), ERR_INPUT);  /* by another column */
+    json_t *nested = json_array_get(json_object_get(iceberg_current_schema(m), "fields"), 2);
+    json_object_set_new(nested, "name", json_string("N")); /* ours is n */
+    assert_int_equal(plan_of(m, 1, &arena, &plan, &e), ERR_INPUT);
+    assert_string_equal(e.msg, "table web.t: column n is called N there: names must not differ only in case");
+    json_object_set_new(nested, "name", json_string("nested"));
     json_object_set_new(m, "format-version", json_integer(1));
     assert_int_equal(plan_of(m, 1, &arena, &plan, &e), ERR_INPUT);
     assert_non_null(strstr(e.msg, "web.t"));

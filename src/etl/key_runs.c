@@ -153,7 +153,7 @@ static int write_runs(struct key_sorter *s, uint32_t partition, struct merge *m,
     for (;;) {
         TRY(sort_some(s, partition, &page, &n, e));
         if (!n) return 0;
-        TRY(file_pwrite(m->fd, s->out, n * sizeof(struct key), keys * sizeof(struct key), s->tmp_dir, e));
+        TRY(spill_pwrite(m->fd, s->out, n * sizeof(struct key), keys * sizeof(struct key), s->tmp_dir, e));
         m->cursors[m->count++] = (struct cursor){.at = keys, .end = keys + n};
         keys += n;
     }

@@ -26,7 +26,9 @@ static int scan_chunk(struct scan *s, uint32_t index, struct scanner *scanner, s
     TRY(ingest_read(s->in, index, b, &data, &len, &c->first, e));
     c->len = (uint32_t)len;
     uint64_t counted = scanner_count_records(s->in->pipeline, data, len);
-    if (counted >> KEY_ROW_BITS) return err_set(e, ERR_INPUT, "more than a million records in one chunk");
+    const char *path = s->in->files[s->in->chunks[index].file].path;
+    if (counted >> KEY_ROW_BITS)
+        return err_set(e, ERR_INPUT, "could not read \"%s\": more than a million records in one chunk", path);
     c->anchors = arena_alloc(arena, (counted / k->anchor_stride + 1) * sizeof *c->anchors);
     if (!c->anchors) return err_nomem(e);
     TRY(scanner_begin(scanner, &s->in->files[s->in->chunks[index].file].layout, data, len, e));
@@ -35,7 +37,9 @@ static int scan_chunk(struct scan *s, uint32_t index, struct scanner *scanner, s
     uint64_t row = (uint64_t)index << KEY_ROW_BITS;
     uint32_t n = 0, kept = 0;
     for (struct scan_row r; scanner_next(scanner, &r); n++) {
-        if (n == counted) return err_set(e, ERR_INPUT, "more records than the count of lines allows");
+        if (n == counted)
+            return err_set(e, ERR_INPUT, "could not read \"%s\": more records than the count of lines allows",
+                           path);
         if (!(n & anchor_mask)) c->anchors[n / k->anchor_stride] = r.offset;
         if (r.reason != REASON_NONE) continue;
         struct str user = r.field[COL_USER_ID];
@@ -65,7 +69,6 @@ static int scan_thread(void *ctx, unsigned index, struct threads_group *g, struc
         uint32_t chunk = atomic_fetch_add(&s->next, 1);
         if (chunk >= s->in->chunk_count) break;
         rc = scan_chunk(s, chunk, scanner, &w, &s->keys->anchor_arenas[index], &b, e);
-        if (rc) err_prefix(e, "\"%s\"", s->in->files[s->in->chunks[chunk].file].path);
     }
     if (!rc) rc = spill_writer_end(&w, e);
     spill_writer_release(&w);

@@ -7,6 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+int spill_pwrite(int fd, const void *data, size_t bytes, uint64_t offset, const char *tmp_dir,
+                 struct err *e) {
+    int rc = file_pwrite(fd, data, bytes, offset, tmp_dir, e);
+    return rc ? err_prefix(e, "while spilling to a temporary file (see --tmp-dir)") : 0;
+}
+
 static uint64_t page_stride(const struct spill *s) {
     return (uint64_t)s->page_records * s->record_bytes;
 }
@@ -85,7 +91,7 @@ static int hand_over(struct spill *s, uint32_t partition, const uint8_t *data, u
     pthread_mutex_unlock(&s->lock);
     if (rc) return rc;
     size_t bytes = (size_t)records * s->record_bytes;
-    if (!page.data) return file_pwrite(fd, data, bytes, page.offset, s->tmp_dir, e);
+    if (!page.data) return spill_pwrite(fd, data, bytes, page.offset, s->tmp_dir, e);
     memcpy(page.data, data, bytes);
     return 0;
 }

@@ -68,4 +68,7 @@ static inline void *spill_writer_slot(struct spill_writer *w, uint32_t partition
 /* Copy page i of a partition to `out` (room for page_records records). */
 int spill_read(const struct spill *s, uint32_t partition, uint32_t page, void *out, struct err *e);
 
+/* file_pwrite to any temporary file of spilled data; an error says that it is one. */
+int spill_pwrite(int fd, const void *data, size_t bytes, uint64_t offset, const char *tmp_dir, struct err *e);
+
 #endif

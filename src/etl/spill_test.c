@@ -1,10 +1,12 @@
 #include "etl/spill.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -77,12 +79,23 @@ static void says_where_it_cannot_spill(void **state) {
     spill_release(&s);
 }
 
+static void says_that_it_was_spilling(void **state) {
+    (void)state;
+    struct err e;
+    int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(spill_pwrite(fd, "x", 1, 0, "/tmp", &e), ERR_OUTSIDE);
+    assert_string_equal(e.msg,
+                        "while spilling to a temporary file (see --tmp-dir): could not write \"/tmp\": "
+                        "No space left on device");
+    close(fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keeps_all_in_memory),
-        cmocka_unit_test(keeps_all_in_a_file),
-        cmocka_unit_test(keeps_some_of_each),
-        cmocka_unit_test(says_where_it_cannot_spill),
+        cmocka_unit_test(keeps_all_in_memory),       cmocka_unit_test(keeps_all_in_a_file),
+        cmocka_unit_test(keeps_some_of_each),        cmocka_unit_test(says_where_it_cannot_spill),
+        cmocka_unit_test(says_that_it_was_spilling),
     };
     return cmocka_run_group_tests_name("spill", tests, NULL, NULL);
 }

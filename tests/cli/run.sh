@@ -33,6 +33,14 @@ try run parquet
 try run 'no*.csv'
 try run /dev/null
 try run s3://bucket/x.csv
+try run clicks.csv --lake clicks.csv
+mkfifo pipe
+timeout 30 bash -c "cat clicks.csv >pipe" >/dev/null 2>&1 &
+try run pipe --lake piped | steady
+try run pipe --stack other
+"$WEIR" run clicks.csv --run-id full --mode append 2>&1 >/dev/full
+(head -1 clicks.csv && head -c 17000000 /dev/zero | tr '\0' x) >long.csv
+try run long.csv
 try run zero.csv
 try run other.csv
 try run clicks.csv --mode replace
