@@ -74,7 +74,7 @@ run: ## set up, build, make data, run the pipeline, show what came out
 	@scripts/demo
 
 test: ## all tests: fast tier, then full tier
-	@scripts/setup --dev
+	@scripts/setup --spark
 	@tests/run_all fast full
 test-fast: ## units and command line under sanitizers
 	@tests/run_all fast

@@ -1,59 +1,22 @@
-"""Spark with Iceberg's own Java library, in turns with weir on the same tables.
-
-Needs WEIR_TEST_SPARK_PYTHON (a Python with pyspark 4.1) and WEIR_TEST_SPARK_JARS (a folder with
-iceberg-spark-runtime-4.1_2.13 and sqlite-jdbc).
-"""
+"""Spark with Iceberg's own Java library, in turns with weir on the same tables."""
 
 from __future__ import annotations
 
-import json
-import os
-import pathlib
 import sqlite3
-import subprocess
 
 import pytest
 from tools import engine, iceberg
 from tools.iceberg import Lake, expected
+from tools.spark import Spark, spark_only
 
-PYTHON = os.environ.get("WEIR_TEST_SPARK_PYTHON", "")
-JARS = os.environ.get("WEIR_TEST_SPARK_JARS", "")
-pytestmark = pytest.mark.skipif(
-    not PYTHON or not JARS, reason="WEIR_TEST_SPARK_PYTHON and WEIR_TEST_SPARK_JARS are not set"
-)
-
-
-class Spark:
-    def __init__(self, lake: Lake, schema_version: str) -> None:
-        script = pathlib.Path(__file__).with_name("spark_sql.py")
-        self.process = subprocess.Popen(
-            [PYTHON, str(script), str(lake.path), JARS, schema_version],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        while (line := self.process.stdout.readline().strip()) != "ready":
-            assert self.process.poll() is None, "Spark did not start"
-            assert line is not None
-
-    def sql(self, text: str) -> list[list[str | None]]:
-        self.process.stdin.write(" ".join(text.split()) + "\n")
-        self.process.stdin.flush()
-        got = json.loads(self.process.stdout.readline())
-        assert isinstance(got, list), got
-        return got
-
-    def stop(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
+pytestmark = spark_only
 
 
 @pytest.fixture(scope="module", params=["V0", "V1"])
 def pair(request, tmp_path_factory):
     """A lake whose catalog Spark made (V0: without the column iceberg_type; V1), and Spark on it."""
     lake = Lake(tmp_path_factory.mktemp("spark") / "lake")
-    spark = Spark(lake, request.param)
+    spark = Spark(lake.path, request.param)
     spark.sql("create namespace weir.web")
     yield lake, spark
     spark.stop()

@@ -1,5 +1,5 @@
 """Runs SQL in Spark with Iceberg over a lake: statements on standard input, separated by `;` and a line end.
-Each query's rows are printed as a JSON array; statements without rows as []. Run by test_iceberg_spark.py with
+Each query's rows are printed as a JSON array; statements without rows as []. Run by spark.py with
 Spark's own Python."""
 
 import json
