@@ -1,7 +1,7 @@
 """Runs a stack on files and reads back what it wrote, through readers that are no stack's own code.
 
 Environment: WEIR_BIN, the binary (default build/weir of this checkout); WEIR_TEST_STACK, another stack's
-name for `weir run --stack`; WEIR_TEST_READER, `duckdb` (default) or `pyiceberg`; WEIR_TEST_TIMEOUT, seconds
+name for `weir run --stack`; WEIR_TEST_SERVE=1, run its jobs in one `serve` (served.py); WEIR_TEST_READER, `duckdb` (default) or `pyiceberg`; WEIR_TEST_TIMEOUT, seconds
 for one run (default 60).
 """
 
@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reference import pipeline_reference as reference
+
+from tools import served
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("WEIR_BIN", ROOT / "build" / "weir")).absolute()
@@ -59,9 +61,18 @@ def current_snapshot(metadata: dict[str, Any]) -> dict[str, Any]:
     return next(s for s in metadata["snapshots"] if s["snapshot-id"] == wanted)
 
 
+@functools.cache
+def served_stacks() -> dict[str, str]:
+    """What makes weir find the stack's session instead of the stack."""
+    if not STACK or not os.environ.get("WEIR_TEST_SERVE"):
+        return {}
+    return {"WEIR_STACKS": str(served.stacks(ROOT / "stacks" / STACK))}
+
+
 def clean_env(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment without anything that would configure weir."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")}
+    env.update(served_stacks())
     env.update(extra or {})
     return env
 

@@ -1,0 +1,13 @@
+"""What can go wrong, by exit code."""
+
+
+class BadInput(Exception):
+    """Bad input or configuration: exit code 3, nothing written."""
+
+
+class Unbalanced(Exception):
+    """The ledger does not balance (5.1): nothing is committed."""
+
+
+class Stopped(BaseException):
+    """SIGTERM or SIGINT: like KeyboardInterrupt, no ordinary handler may swallow it."""

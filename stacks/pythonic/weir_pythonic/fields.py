@@ -1,0 +1,187 @@
+"""A block's records as columns of text (1.2, 2.1).
+
+Most lines hold no quote and the right number of delimiters: they go to Polars' CSV reader with quoting
+switched off, which is then a plain split. The others are matched against the grammar of a record, by one
+regular expression, and what does not match is malformed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from .errors import BadInput
+from .job import Pipeline
+from .reading import RECORD_MAX, Block
+
+LF, CR, QUOTE = 10, 13, 34
+
+
+@dataclass(frozen=True)
+class Parsed:
+    frame: pl.DataFrame  # one column of text for each field wanted, named by its number
+    malformed: list[str]  # as read, invalid bytes as U+FFFD
+    records: int  # counted from line ends alone (5.1)
+
+
+def parse(block: Block, p: Pipeline) -> Parsed:
+    wanted = sorted(set(block.source.where.values()))
+    if not p.strict:
+        return _parse_not_strict(block, p, wanted)
+    data, n = block.data, block.source.field_count
+    octets = np.frombuffer(data, np.uint8)
+    starts, ends, records, crs = _records(block, octets)
+    regular = _regular(data, octets, starts, ends, n, p.delimiter, crs)
+    frames, malformed = [], []
+    rows = int(np.count_nonzero(regular))
+    if rows:
+        frames.append(_plain(_joined(data, starts, regular), rows, n, wanted, p.delimiter))
+    odd = np.flatnonzero(~regular & (ends > starts))
+    if len(odd):
+        lines = [data[s:e] for s, e in zip(starts[odd].tolist(), ends[odd].tolist())]
+        frame, malformed = _by_grammar(lines, n, wanted, p.delimiter)
+        frames.append(frame)
+    if not frames:
+        frames = [pl.DataFrame(schema={str(w): pl.String for w in wanted})]
+    return Parsed(frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True), malformed, records)
+
+
+def _records(block: Block, octets: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
+    """Where records start and end without their line end, how many are not empty, where CRs are."""
+    size = len(octets)
+    ends = block.ends
+    if ends is None:
+        ends = np.flatnonzero(octets == LF)
+        if not len(ends) or ends[-1] != size - 1:
+            ends = np.append(ends, size)
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    starts[1:] = ends[:-1] + 1
+    crs = np.flatnonzero(octets == CR) if b"\r" in block.data else np.empty(0, np.int64)
+    if len(crs):
+        ends = ends - ((ends > starts) & (octets[np.maximum(ends - 1, 0)] == CR))
+    lengths = ends - starts
+    if size > RECORD_MAX and int(lengths.max()) > RECORD_MAX:
+        at = block.offset + int(starts[int(lengths.argmax())])
+        raise BadInput(f"{block.source.name}: the record at byte {at} is longer than 16 MiB")
+    return starts, ends, int(np.count_nonzero(lengths)), crs
+
+
+def _regular(
+    data: bytes,
+    octets: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    n: int,
+    delimiter: str,
+    crs: np.ndarray,
+) -> np.ndarray:
+    """Which records are UTF-8, hold no quote and no CR, and have n fields."""
+    marks = np.flatnonzero(octets == ord(delimiter))
+    bounds = np.searchsorted(marks, np.append(starts, len(octets)))
+    ok = (np.diff(bounds) == n - 1) & (ends > starts)
+
+    def line_of(positions: np.ndarray) -> np.ndarray:
+        return np.searchsorted(starts, positions, side="right") - 1
+
+    if b'"' in data:
+        ok[line_of(np.flatnonzero(octets == QUOTE))] = False
+    if len(crs):
+        line = line_of(crs)
+        ok[line[crs < ends[line]]] = False
+    if not data.isascii() and not _is_utf8(data):
+        for line in np.unique(line_of(np.flatnonzero(octets >= 0x80))).tolist():
+            if not _is_utf8(data[starts[line] : ends[line]]):
+                ok[line] = False
+    # What a CSV reader may take for a byte order mark or a compressed file's first bytes.
+    if ok[0] and (data[:1] == b"\xef" or data[:2] in (b"x\x01", b"x^")):
+        ok[0] = False
+    return ok
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _joined(data: bytes, starts: np.ndarray, chosen: np.ndarray) -> bytes:
+    """The chosen records with their line ends, in order."""
+    if chosen.all():
+        return data
+    edges = np.flatnonzero(np.diff(chosen.astype(np.int8), prepend=0, append=0))
+    at = np.append(starts, len(data))[edges].tolist()
+    view = memoryview(data)
+    return b"".join(view[a:b] for a, b in zip(at[::2], at[1::2]))
+
+
+def _plain(data: bytes, rows: int, n: int, wanted: list[int], delimiter: str) -> pl.DataFrame:
+    frame = pl.read_csv(
+        data,
+        has_header=False,
+        separator=delimiter,
+        quote_char=None,
+        schema={f"column_{i + 1}": pl.String for i in range(n)},
+        columns=[f"column_{w + 1}" for w in wanted],
+    ).rechunk()
+    frame.columns = [str(w) for w in wanted]
+    if frame.height == rows:
+        return frame
+    # The reader disagrees about what a line is: never seen, and the grammar decides.
+    frame, malformed = _by_grammar([x.removesuffix(b"\r") for x in data.splitlines()], n, wanted, delimiter)
+    assert not malformed and frame.height == rows
+    return frame
+
+
+def grammar(n: int, wanted: list[int], delimiter: str) -> str:
+    """A record of n fields, RFC 4180; the fields wanted are groups, with their quotes."""
+    d = re.escape(delimiter)
+    field = f'(?:"(?:[^"]|"")*"|(?:[^"{d}][^{d}]*)?)'
+    return r"\A" + d.join(f"({field})" if i in wanted else field for i in range(n)) + r"\z"
+
+
+def _by_grammar(
+    lines: list[bytes], n: int, wanted: list[int], delimiter: str
+) -> tuple[pl.DataFrame, list[str]]:
+    good = [line for line in lines if _is_utf8(line)]
+    malformed = [line.decode("utf-8", "replace") for line in lines if not _is_utf8(line)]
+    text = pl.Series("line", good, dtype=pl.Binary).cast(pl.String)
+    pattern = grammar(n, wanted, delimiter)
+    fits = text.str.contains(pattern)
+    malformed += text.filter(~fits).to_list()
+    groups = text.filter(fits).str.extract_groups(pattern).struct.unnest()
+    groups.columns = [str(w) for w in wanted]
+    return groups.with_columns(_unquoted(pl.col(c)) for c in groups.columns), malformed
+
+
+def _unquoted(field: pl.Expr) -> pl.Expr:
+    inside = field.str.slice(1, field.str.len_chars().cast(pl.Int64) - 2).str.replace_all(
+        '""', '"', literal=True
+    )
+    return pl.when(field.str.starts_with('"')).then(inside).otherwise(field)
+
+
+def _parse_not_strict(block: Block, p: Pipeline, wanted: list[int]) -> Parsed:
+    """1.7: Polars' own reader, with its own idea of a malformed record."""
+    n = block.source.field_count
+    try:
+        frame = pl.read_csv(
+            block.data,
+            has_header=False,
+            separator=p.delimiter,
+            schema={f"column_{i + 1}": pl.String for i in range(n)},
+            columns=[f"column_{w + 1}" for w in wanted],
+            truncate_ragged_lines=True,
+            encoding="utf8" if _is_utf8(block.data) else "utf8-lossy",
+        ).rechunk()
+        frame.columns = [str(w) for w in wanted]
+    except pl.exceptions.NoDataError:
+        frame = pl.DataFrame(schema={str(w): pl.String for w in wanted})
+    blank = pl.all_horizontal(pl.all().is_null())  # an empty line
+    frame = frame.filter(~blank)
+    return Parsed(frame, [], frame.height)

@@ -1,0 +1,57 @@
+"""The ledger (5): every record is somewhere, or nothing is committed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import polars as pl
+
+from .errors import Unbalanced
+from .job import REASONS, Job
+
+
+class Ledger:
+    """Counts of one run; may be added to by several threads."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.lock = threading.Lock()
+        self.rows_in = self.rows_out = self.sessions = self.users = 0
+        self.rejected: Counter[str] = Counter({r: 0 for r in REASONS})
+        self.nulled: Counter[str] = Counter({name: 0 for name, _ in job.pipeline.keep})
+
+    def add_records(self, records: int, nulled: dict[str, int]) -> None:
+        with self.lock:
+            self.rows_in += records
+            self.nulled.update(nulled)
+
+    def add_rejects(self, rejects: pl.DataFrame) -> None:
+        counts = dict(rejects["reason"].value_counts().iter_rows())
+        with self.lock:
+            self.rejected.update(counts)
+
+    def add_events(self, rows: int, sessions: int, users: int) -> None:
+        with self.lock:
+            self.rows_out += rows
+            self.sessions += sessions
+            self.users += users
+
+    def check(self) -> None:
+        rejected = sum(self.rejected.values())
+        if self.rows_in != self.rows_out + rejected:
+            raise Unbalanced(f"the ledger does not balance: {self.rows_in} != {self.rows_out} + {rejected}")
+
+    def summary(self) -> dict[str, str]:
+        """5.2"""
+        job = self.job
+        return {
+            "weir.run-id": job.run_id,
+            "weir.stack": "pythonic",
+            "weir.rows-in": str(self.rows_in),
+            "weir.rows-out": str(self.rows_out),
+            **{f"weir.rejected.{r}": str(self.rejected[r]) for r in REASONS},
+            **{f"weir.nulled.{c}": str(n) for c, n in self.nulled.items()},
+            "weir.events-table": f"{job.namespace}.{job.events}",
+            "weir.rejects-table": f"{job.namespace}.{job.rejects}",
+        }

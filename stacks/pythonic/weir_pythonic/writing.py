@@ -1,0 +1,134 @@
+"""Parquet files of one table, and what Iceberg wants to know of them (4.1–4.3)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import threading
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.table import Table
+from pyiceberg.typedef import Record
+
+ROLL_BYTES = 384 << 20  # 4.3: files of 128–512 MiB
+ARROW_TYPES = {
+    "string": pa.large_string(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+}
+
+
+def local_path(location: str) -> str:
+    """file:///x, file:/x and /x are the same."""
+    if not location.startswith("file:"):
+        return location
+    return "/" + unquote(location.removeprefix("file:")).lstrip("/")
+
+
+class _File:
+    def __init__(self, location: str, schema: pa.Schema, options: dict) -> None:
+        self.location = location
+        self.path = Path(local_path(location))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.sink = pa.OSFile(str(self.path), "wb")
+        self.writer = pq.ParquetWriter(self.sink, schema, **options)
+
+    def close(self) -> None:
+        self.writer.close()
+        self.sink.close()
+
+
+class DataFiles:
+    """One file for each day, or one in all where day is None; `write` may be called by several threads."""
+
+    def __init__(self, table: Table, columns: Iterable[str], plain: Iterable[str]) -> None:
+        self.table = table
+        fields = [table.schema().find_field(c) for c in columns]
+        self.schema = pa.schema(
+            pa.field(
+                f.name,
+                ARROW_TYPES[str(f.field_type)],
+                nullable=not f.required,
+                metadata={b"PARQUET:field_id": str(f.field_id).encode()},
+            )
+            for f in fields
+        )
+        # A dictionary only where values repeat: for the others it is work that is thrown away.
+        self.options = {
+            "compression": "zstd",
+            "compression_level": 1,
+            "use_dictionary": [f.name for f in fields if f.name not in set(plain)],
+            "store_schema": False,
+            "write_page_index": False,
+        }
+        self.lock = threading.Lock()
+        self.open: dict[int | None, tuple[threading.Lock, list[_File]]] = {}
+        self.files: list[tuple[_File, int | None]] = []
+
+    def write(self, rows: pa.Table, day: int | None = None) -> None:
+        """One row group."""
+        with self.lock:
+            lock, current = self.open.setdefault(day, (threading.Lock(), []))
+        with lock:
+            if not current:
+                current.append(self._new(day))
+            file = current[0]
+            file.writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+            if file.sink.tell() > ROLL_BYTES:
+                file.close()
+                current.clear()
+
+    def _new(self, day: int | None) -> _File:
+        folder = f"{self.table.location().rstrip('/')}/data"
+        if day is not None:
+            name = self.table.spec().fields[0].name
+            folder += f"/{name}={dt.date(1970, 1, 1) + dt.timedelta(days=day)}"
+        file = _File(f"{folder}/{uuid.uuid4()}.parquet", self.schema, self.options)
+        with self.lock:
+            self.files.append((file, day))
+        return file
+
+    def finish(self) -> list[DataFile]:
+        for _, current in self.open.values():
+            for file in current:
+                file.close()
+        self.open.clear()
+        return [self._data_file(file, day) for file, day in self.files]
+
+    def discard(self) -> None:
+        """Nothing names these files."""
+        for file, _ in self.files:
+            file.path.unlink(missing_ok=True)
+
+    def _data_file(self, file: _File, day: int | None) -> DataFile:
+        schema = self.table.schema()
+        statistics = data_file_statistics_from_parquet_metadata(
+            parquet_metadata=pq.read_metadata(file.path),
+            stats_columns=compute_statistics_plan(schema, self.table.properties),
+            parquet_column_mapping=parquet_path_to_id_mapping(schema),
+        )
+        return DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=file.location,
+            file_format=FileFormat.PARQUET,
+            partition=Record() if day is None else Record(day),
+            file_size_in_bytes=os.path.getsize(file.path),
+            sort_order_id=None,
+            spec_id=self.table.metadata.default_spec_id,
+            equality_ids=None,
+            key_metadata=None,
+            **statistics.to_serialized_dict(),
+        )
