@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 STARTED_NS = time.time_ns()
 
-from .errors import BadInput, Stopped  # noqa: E402: the clock first
+from .errors import BadInput, Stopped  # noqa: E402
 from .job import Job  # noqa: E402
 
 

@@ -12,7 +12,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableA
 from pyiceberg.manifest import DataFile, ManifestContent
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.table import CreateTableTransaction, Table
+from pyiceberg.table import CreateTableTransaction
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import (
     DoubleType,

@@ -30,7 +30,7 @@ class _Zstd:
     """All frames of a file; unlike zstandard's own reader it refuses a file that ends inside one."""
 
     def __init__(self, path: str) -> None:
-        self.file = open(path, "rb")  # noqa: SIM115: closed with the process's last reference
+        self.file = open(path, "rb")  # noqa: SIM115
         self.inside = None
         self.ready: list[bytes] = []
         self.ready_bytes = 0
