@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +130,7 @@ class Target:
                     if self.held():
                         return False
                     self._change(files, summary)
-                self.committed = True
+                self.table = self.catalog.load_table(self.identifier)
                 return True
             except (CommitFailedException, TableAlreadyExistsError):
                 if attempt == ATTEMPTS - 1:
@@ -140,17 +143,38 @@ class Target:
     def _create(self, files: list[DataFile], summary: dict[str, str]) -> None:
         assert self.creation
         self._snapshot(self.creation, files, summary)
-        self.creation.commit_transaction()
+        with self._in_doubt():
+            self.creation.commit_transaction()
         self.creation = None
-        self.table = self.catalog.load_table(self.identifier)
 
     def _change(self, files: list[DataFile], summary: dict[str, str]) -> None:
         # What is replaced is what is current at commit time: a lost race is run again here, with a fresh
         # list of files, not by PyIceberg with the old one.
         self.table.metadata.properties["commit.retry.num-retries"] = "0"
-        with self.table.transaction() as tx:
-            self._snapshot(tx, files, summary)
-        self.table = self.catalog.load_table(self.identifier)
+        tx = self.table.transaction()
+        self._snapshot(tx, files, summary)
+        with self._in_doubt():
+            tx.commit_transaction()
+
+    @contextmanager
+    def _in_doubt(self) -> Iterator[None]:
+        """A commit that fails may have happened: its files are only discarded when it surely has not."""
+        self.committed = True
+        try:
+            yield
+        except (CommitFailedException, TableAlreadyExistsError):
+            self.committed = False
+            raise
+        except Exception:
+            try:
+                self.table = self.catalog.load_table(self.identifier)
+                self.creation = None
+                self.committed = self.held() is not None
+            except NoSuchTableError:
+                self.committed = False
+            except Exception:  # whoever reads the catalog next will know; `weir table clean` tidies up
+                logging.getLogger(__name__).warning("could not read %s back", ".".join(self.identifier))
+            raise
 
     def _snapshot(self, tx: Any, files: list[DataFile], summary: dict[str, str]) -> None:
         update = tx.update_snapshot(snapshot_properties=summary)

@@ -8,7 +8,6 @@ import threading
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,7 +34,7 @@ def local_path(location: str) -> str:
     """file:///x, file:/x and /x are the same."""
     if not location.startswith("file:"):
         return location
-    return "/" + unquote(location.removeprefix("file:")).lstrip("/")
+    return "/" + location.removeprefix("file:").lstrip("/")
 
 
 class _File:
