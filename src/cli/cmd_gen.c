@@ -47,7 +47,7 @@ static int parse_word(const char *text, const char *what, const char *const *nam
 
 static int parse_small(const char *text, const char *what, uint64_t lo, uint64_t hi, unsigned *out,
                        struct err *e) {
-    uint64_t v;
+    uint64_t v = 0;
     if (!text) return 0;
     TRY(units_parse_u64(text, what, lo, hi, &v, e));
     *out = (unsigned)v;

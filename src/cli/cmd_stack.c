@@ -173,8 +173,8 @@ static int readable(const char *root, const char *name, struct err *e) {
 
 static int dispatch(int argc, char **argv, bool json, struct arena *arena, struct err *e) {
     char root[PATH_MAX];
-    const char **names;
-    size_t count;
+    const char **names = NULL;
+    size_t count = 0;
     const char *verb = argc ? argv[0] : "list";
     if (argc > 2) return err_set(e, ERR_USAGE, "too many operands; see weir stack --help");
     TRY(cli_stacks(root, e));

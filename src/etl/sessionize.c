@@ -54,7 +54,7 @@ static int keep_event(struct worker *w, uint64_t row_id, int64_t time_us, bool f
 
 /* 3.1, 3.2 for n > 1 events of one user and time. */
 static int keep_tied(struct worker *w, const struct key *keys, uint32_t n, bool first, struct err *e) {
-    struct record *records;
+    struct record *records = NULL;
     TRY(tie_resolve(&w->ties, keys, n, &records, e));
     int64_t time_us = key_time_us(keys);
     const struct record *kept = NULL;

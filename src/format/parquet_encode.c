@@ -71,7 +71,7 @@ static int put_page(struct parquet_encoder *enc, enum parquet_page_type type, ui
                     enum parquet_encoding encoding, const struct compress_way *way, struct buf *out,
                     struct parquet_chunk_meta *meta, struct err *e) {
     const struct buf *page = &enc->scratch.page;
-    size_t bound = compress_bound(page->len), room = 64, n;
+    size_t bound = compress_bound(page->len), room = 64, n = 0;
     if (bound > INT32_MAX) return err_set(e, ERR_OUTSIDE, "a page of %zu bytes is too large", page->len);
     TRY(page_header(enc, type, page->len, page->len / 2, values, encoding, e));
     size_t guess = enc->header.len;
