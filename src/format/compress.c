@@ -6,6 +6,7 @@ enum {
     SAMPLE = 16 * 1024, /* of a page, compressed in both ways: bytes, not time, so that the same rows give the
                            same file */
     TOLERATED_PERCENT = 3,  /* more bytes than the least are fine for less time */
+    LITERALS_PERCENT = 15,  /* and for no search at all: random ids */
     SEQUENCES_MAX = 4 << 20 /* a larger page: their list would take too much memory */
 };
 
@@ -66,7 +67,9 @@ static bool repeats_offsets(const struct sequences *s) {
 static size_t by_sequences(struct compressor *c, const struct compress_way *way, const uint8_t *data,
                            size_t len, size_t start, uint8_t *out, size_t cap) {
     if (way->layout == LAYOUT_BYTES || len > SEQUENCES_MAX) return 0;
-    if (!sequences_find(&c->sequences, way->layout, data, len, start)) return 0;
+    if (way->no_matches ? !sequences_none(&c->sequences, len)
+                        : !sequences_find(&c->sequences, way->layout, data, len, start))
+        return 0;
     ZSTD_paramSwitch_e repeats = repeats_offsets(&c->sequences) ? ZSTD_ps_enable : ZSTD_ps_disable;
     ZSTD_paramSwitch_e literals = way->raw_literals ? ZSTD_ps_disable : ZSTD_ps_enable;
     ZSTD_CCtx_reset(c->sequencer, ZSTD_reset_session_only); /* else parameters may not change */
@@ -77,8 +80,8 @@ static size_t by_sequences(struct compressor *c, const struct compress_way *way,
     return ZSTD_isError(n) ? 0 : n;
 }
 
-static bool tolerable(size_t bytes, size_t least) {
-    return bytes <= least + least * TOLERATED_PERCENT / 100;
+static bool tolerable(size_t bytes, size_t least, unsigned percent) {
+    return bytes <= least + least * percent / 100;
 }
 
 struct compress_way compress_choose(struct compressor *c, enum page_layout layout, const uint8_t *data,
@@ -94,13 +97,22 @@ struct compress_way compress_choose(struct compressor *c, enum page_layout layou
     if (layout == LAYOUT_FIXED8) { /* the lower bytes of timestamps are as good as random */
         struct compress_way raw = {.layout = layout, .raw_literals = true};
         size_t n = by_sequences(c, &raw, data, len, start, c->sample, cap);
-        if (n && tolerable(n, ours)) {
+        if (n && tolerable(n, ours, TOLERATED_PERCENT)) {
             way = raw;
             ours = n;
         }
     }
+    if (layout == LAYOUT_STRINGS) { /* ids drawn at random match in nothing but their dashes */
+        struct compress_way literals = {.layout = layout, .no_matches = true};
+        size_t n = by_sequences(c, &literals, data, len, start, c->sample, cap);
+        if (n && tolerable(n, ours, LITERALS_PERCENT)) {
+            way = literals;
+            ours = n;
+        }
+    }
     size_t theirs = ZSTD_compress2(c->searcher, c->sample, cap, data, len);
-    return ZSTD_isError(theirs) || tolerable(ours, theirs) ? way : search;
+    unsigned percent = way.no_matches ? LITERALS_PERCENT : TOLERATED_PERCENT;
+    return ZSTD_isError(theirs) || tolerable(ours, theirs, percent) ? way : search;
 }
 
 int compress_page(struct compressor *c, const struct compress_way *way, const uint8_t *data, size_t len,

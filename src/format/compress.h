@@ -3,11 +3,11 @@
  *
  * Compression is most of what the engine does. CPU seconds and MB per 8 M rows of click data ordered by
  * session, encoding included, zstd 1 → this (tests/bench/parquet_bench.c):
- * - event_id .84, 156 → .40, 152
+ * - event_id .80, 156 → .28, 170: literals only; with matches .40, 152
  * - page_url .69, 58 → .43, 50
  * - event_time .18, 36 → .11, 32
  * - session_id .10, 10.6 → .09, 7.9
- * - all eleven columns 2.08, 287 → 1.25, 268; in input order 2.10, 342 → 1.32, 332
+ * - all eleven columns 1.94, 287 → 1.08, 287
  *
  * One thread holds about 4.5 MB for row groups of 128 Ki rows, the encoder's page included. Readers are as
  * fast: 1.6 M rows on one core, zstd 1 → this: DuckDB .236 → .221 s, Polars .178 → .152, pyarrow .363 → .351.
@@ -32,6 +32,7 @@ size_t compress_bound(size_t len);
 struct compress_way {
     enum page_layout layout; /* sequences found by it; LAYOUT_BYTES: zstd's own search */
     bool raw_literals;       /* with sequences: bytes outside matches are left as they are */
+    bool no_matches;         /* nothing is searched: literals only, by Huffman codes */
 };
 
 /* The way for pages like this one, values of `layout` from `start` on: several are tried on a sample. Depends

@@ -174,6 +174,31 @@ static void test_literals(void **state) {
     }
 }
 
+/* Random ids are not searched; texts that repeat are. */
+static void test_no_matches(void **state) {
+    (void)state;
+    static const char hex[] = "0123456789abcdef";
+    struct rng r;
+    rng_init(&r, 9, 0);
+    struct buf page;
+    for (unsigned ids = 0; ids < 2; ids++) {
+        buf_init(&page, 0);
+        for (unsigned i = 0; i < 12000; i++) {
+            char text[36];
+            for (unsigned k = 0; k < sizeof text; k++) text[k] = hex[ids ? rng_below(&r, 16) : (i + k) % 16];
+            uint32_t len = sizeof text;
+            assert_int_equal(buf_add(&page, &len, 4, &err), 0);
+            assert_int_equal(buf_add(&page, text, sizeof text, &err), 0);
+        }
+        assert_int_equal(buf_reserve(&page, SEQUENCES_SLACK, &err), 0);
+        memset(page.data + page.len, 0, SEQUENCES_SLACK);
+        assert_int_equal(compress_choose(compressor, LAYOUT_STRINGS, page.data, page.len, 0).no_matches, ids);
+        struct compress_way literals = {.layout = LAYOUT_STRINGS, .no_matches = true};
+        round_trip_way(literals, &page, 0);
+        buf_release(&page);
+    }
+}
+
 /* Values longer than a block, and pages longer than sequences are made for. */
 static void test_large(void **state) {
     (void)state;
@@ -236,8 +261,8 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strings), cmocka_unit_test(test_fixed),  cmocka_unit_test(test_literals),
-        cmocka_unit_test(test_large),   cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_strings),    cmocka_unit_test(test_fixed), cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_no_matches), cmocka_unit_test(test_large), cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests_name("compress", tests, setup, teardown);
 }

@@ -235,3 +235,14 @@ bool sequences_find(struct sequences *s, enum page_layout layout, const uint8_t 
     s->count = (size_t)(p.next - s->list);
     return true;
 }
+
+bool sequences_none(struct sequences *s, size_t len) {
+    struct parse p = {.next = s->list, .end = s->list + s->cap};
+    if (!reserve(s, &p, len / SEQUENCES_BLOCK + 1)) return false;
+    for (size_t at = 0; at < len; at += SEQUENCES_BLOCK) {
+        size_t n = len - at < SEQUENCES_BLOCK ? len - at : SEQUENCES_BLOCK;
+        *p.next++ = (ZSTD_Sequence){.litLength = (unsigned)n};
+    }
+    s->count = (size_t)(p.next - s->list);
+    return true;
+}

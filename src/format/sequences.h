@@ -49,4 +49,7 @@ size_t sequences_cut(enum page_layout layout, const uint8_t *data, size_t max, s
 bool sequences_find(struct sequences *s, enum page_layout layout, const uint8_t *data, size_t len,
                     size_t start);
 
+/* Fill the list with no match at all: each block is literals. False: out of memory. */
+bool sequences_none(struct sequences *s, size_t len);
+
 #endif

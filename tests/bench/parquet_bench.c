@@ -247,7 +247,7 @@ static int measure(struct parquet_encoder *enc, struct parquet_values (*values)[
         f->bytes[c] = f->raw[c] = 0;
         double spent = 0;
         for (uint32_t g = 0; g < groups; g++) {
-            struct parquet_row_group *meta;
+            struct parquet_row_group *meta = NULL;
             buf_clear(&out);
             double start = cpu_seconds();
             TRY(parquet_encode_row_group(enc, &columns[c], 1, &values[g][c], rows, &out, &a, &meta, e));
