@@ -94,24 +94,19 @@ struct compress_way compress_choose(struct compressor *c, enum page_layout layou
     size_t cap = ZSTD_compressBound(SAMPLE);
     size_t ours = by_sequences(c, &way, data, len, start, c->sample, cap);
     if (!ours) return search;
-    if (layout == LAYOUT_FIXED8) { /* the lower bytes of timestamps are as good as random */
-        struct compress_way raw = {.layout = layout, .raw_literals = true};
-        size_t n = by_sequences(c, &raw, data, len, start, c->sample, cap);
-        if (n && tolerable(n, ours, TOLERATED_PERCENT)) {
-            way = raw;
-            ours = n;
-        }
-    }
-    if (layout == LAYOUT_STRINGS) { /* ids drawn at random match in nothing but their dashes */
-        struct compress_way literals = {.layout = layout, .no_matches = true};
-        size_t n = by_sequences(c, &literals, data, len, start, c->sample, cap);
-        if (n && tolerable(n, ours, LITERALS_PERCENT)) {
-            way = literals;
-            ours = n;
-        }
+    /* The lower bytes of timestamps are as good as random; ids drawn at random match in nothing but their
+     * dashes. */
+    const struct compress_way other = {
+        .layout = layout, .raw_literals = layout == LAYOUT_FIXED8, .no_matches = layout == LAYOUT_STRINGS};
+    unsigned percent = other.no_matches ? LITERALS_PERCENT : TOLERATED_PERCENT;
+    size_t n = by_sequences(c, &other, data, len, start, c->sample, cap);
+    if (n && tolerable(n, ours, percent)) {
+        way = other;
+        ours = n;
+    } else {
+        percent = TOLERATED_PERCENT;
     }
     size_t theirs = ZSTD_compress2(c->searcher, c->sample, cap, data, len);
-    unsigned percent = way.no_matches ? LITERALS_PERCENT : TOLERATED_PERCENT;
     return ZSTD_isError(theirs) || tolerable(ours, theirs, percent) ? way : search;
 }
 
