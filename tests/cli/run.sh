@@ -38,7 +38,7 @@ mkfifo pipe
 timeout 30 bash -c "cat clicks.csv >pipe" >/dev/null 2>&1 &
 try run pipe --lake piped | steady
 try run pipe --stack other
-"$WEIR" run clicks.csv --run-id full --mode append 2>&1 >/dev/full
+{ "$WEIR" run clicks.csv --run-id full --mode append >/dev/full; } 2>&1
 (head -1 clicks.csv && head -c 17000000 /dev/zero | tr '\0' x) >long.csv
 try run long.csv
 try run zero.csv
