@@ -423,15 +423,24 @@ def test_click_rows(writer: Path, tmp_path: Path, page_bytes: int, plain_zstd: b
     check(writer, tmp_path, Table(columns, page_bytes, plain_zstd))
 
 
-def test_own_sequences_take_fewer_bytes(writer: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["page_url", "event_id"])
+def test_bytes_of_own_ways(writer: Path, tmp_path: Path, column: str) -> None:
+    """Texts that repeat take fewer bytes than by zstd's own search; random ids, which are not searched at all,
+    more, but within what was decided for them."""
     r = random.Random(8)
-    ids = [str(uuid.UUID(int=r.getrandbits(128), version=4)) for _ in range(20_000)]
+    values = {
+        "page_url": [
+            f"https://a.example/item/{r.randrange(5000)}?ref={r.choice('ab')}" for _ in range(20_000)
+        ],
+        "event_id": [str(uuid.UUID(int=r.getrandbits(128), version=4)) for _ in range(20_000)],
+    }[column]
     size = []
     for plain_zstd in (False, True):
         t = write(
             writer,
             tmp_path,
-            Table([Column("event_id", STRING, False, 1, [ids])], plain_zstd=plain_zstd),
+            Table([Column(column, STRING, False, 1, [values])], plain_zstd=plain_zstd),
         )
         size.append(t.file.stat().st_size)
-    assert size[0] < size[1]
+    ours, theirs = size
+    assert theirs < ours <= theirs * 1.15 if column == "event_id" else ours < theirs
