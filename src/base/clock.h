@@ -10,7 +10,4 @@ int64_t clock_real_ns(void);
 /* CLOCK_MONOTONIC, nanoseconds; for durations. */
 int64_t clock_mono_ns(void);
 
-/* CPU time of this process, nanoseconds. */
-int64_t clock_cpu_ns(void);
-
 #endif

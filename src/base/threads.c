@@ -70,10 +70,6 @@ void interrupt_install(void) {
     sigaction(SIGTERM, &sa, NULL);
 }
 
-bool interrupt_seen(void) {
-    return interrupted != 0;
-}
-
 int interrupt_check(struct err *e) {
     return interrupted ? err_set(e, ERR_INTERRUPTED, "interrupted; nothing was committed") : 0;
 }

@@ -29,7 +29,6 @@ unsigned threads_cpu_count(void);
 
 /* SIGINT and SIGTERM set a flag from now on instead of ending the process. */
 void interrupt_install(void);
-bool interrupt_seen(void);
 
 /* 0, or ERR_INTERRUPTED with a message when an interrupt was seen. */
 int interrupt_check(struct err *e);

@@ -269,9 +269,7 @@ static int encode_ips(struct event_encoder *x, struct err *e) {
         struct ip_addr addr[IPS_AT_ONCE];
         bool valid[IPS_AT_ONCE];
         uint32_t n = ip_count - from < IPS_AT_ONCE ? ip_count - from : IPS_AT_ONCE;
-        for (uint32_t i = 0; i < n; i++) {
-            valid[i] = ip_parse(intern_get(&x->ips, from + i), &addr[i]);
-        }
+        for (uint32_t i = 0; i < n; i++) valid[i] = ip_parse(intern_get(&x->ips, from + i), &addr[i]);
         for (uint32_t i = 0; i < n; i++)
             if (valid[i]) mmdb_prefetch(x->mmdb, &addr[i]);
         for (uint32_t i = 0; i < n; i++) {

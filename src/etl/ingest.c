@@ -211,15 +211,18 @@ int ingest_read(const struct ingest *in, uint32_t chunk, struct ingest_buffer *b
     return 0;
 }
 
+int ingest_changed(const struct ingest *in, uint32_t file, struct err *e) {
+    return err_set(e, ERR_INPUT, "\"%s\" was changed while it was read; run again when it is complete",
+                   in->files[file].path);
+}
+
 int ingest_check_unchanged(const struct ingest *in, struct err *e) {
     for (uint32_t i = 0; i < in->file_count; i++) {
         const struct ingest_file *f = &in->files[i];
         struct stat st;
         if (f->copied) continue;
         if (fstat(f->fd, &st)) return err_errno(e, ERR_OUTSIDE, "could not read \"%s\"", f->path);
-        if ((uint64_t)st.st_size != f->bytes || mtime_ns(&st) != f->mtime_ns)
-            return err_set(e, ERR_INPUT,
-                           "\"%s\" was changed while it was read; run again when it is complete", f->path);
+        if ((uint64_t)st.st_size != f->bytes || mtime_ns(&st) != f->mtime_ns) return ingest_changed(in, i, e);
     }
     return 0;
 }

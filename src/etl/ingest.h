@@ -61,6 +61,9 @@ int ingest_read(const struct ingest *in, uint32_t chunk, struct ingest_buffer *b
 int ingest_read_span(const struct ingest *in, uint32_t file, uint64_t offset, size_t len,
                      struct ingest_buffer *b, struct err *e);
 
+/* ERR_INPUT: a file is not what it was at the first scan. */
+int ingest_changed(const struct ingest *in, uint32_t file, struct err *e);
+
 /* ERR_INPUT when a file was changed since it was opened. */
 int ingest_check_unchanged(const struct ingest *in, struct err *e);
 

@@ -163,8 +163,8 @@ static int load_chunk(struct worker *w, uint32_t index, struct err *e) {
     const uint64_t *values = NULL;
     uint64_t have = 0;
     uint32_t n = 0;
-    for (struct scan_row r; n <= c->rows && scanner_next(w->scanner, &r); n++) {
-        if (n == c->rows) break;
+    for (struct scan_row r; scanner_next(w->scanner, &r); n++) {
+        if (n == c->rows) return ingest_changed(o->in, file, e);
         if (!have) TRY(results_read(&w->results, c->base + n, &values, &have, e));
         have--;
         uint64_t packed = *values++;
@@ -177,9 +177,7 @@ static int load_chunk(struct worker *w, uint32_t index, struct err *e) {
         else
             TRY(keep(w, &r, packed, e));
     }
-    if (n != c->rows || len != c->len)
-        return err_set(e, ERR_INPUT, "\"%s\" was changed while it was read; run again when it is complete",
-                       o->in->files[file].path);
+    if (n != c->rows || len != c->len) return ingest_changed(o->in, file, e);
     progress_add(o->progress, len);
     return tidy(w, e);
 }

@@ -32,7 +32,7 @@ static int fetch(struct tie_reader *t, uint64_t id, struct record *out, struct e
             out->row = id;
             return record_copy(p, &r, &t->arena, out, e);
         }
-    return err_set(e, ERR_INPUT, "\"%s\" was changed while it was read", t->in->files[file].path);
+    return ingest_changed(t->in, file, e);
 }
 
 static int compare(const void *a, const void *b, void *pipeline) {

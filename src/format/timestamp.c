@@ -1,5 +1,6 @@
 #include "format/timestamp.h"
 
+#include "format/number.h"
 #include "format/swar.h"
 
 /* ISO 8601 text takes one of two ways with the same result. The usual lengths (19, 20, 23, 24, 26, 27 bytes:
@@ -169,16 +170,8 @@ static inline bool parse_iso_fast(struct str t, int64_t *us) {
 }
 
 static bool parse_epoch(enum timestamp_form form, struct str t, int64_t *us) {
-    const char *p = t.ptr, *end = p + t.len;
-    bool negative = p < end && *p == '-';
-    if (p < end && (*p == '-' || *p == '+')) p++;
-    if (end - p < 1 || end - p > 18) return false;
-    int64_t v = 0;
-    for (; p < end; p++) {
-        if (!is_digit(*p)) return false;
-        v = v * 10 + (*p - '0');
-    }
-    return timestamp_from_epoch(form, negative ? -v : v, us);
+    int64_t v;
+    return number_parse_long(t, &v) && timestamp_from_epoch(form, v, us);
 }
 
 bool timestamp_parse(enum timestamp_form form, struct str text, int64_t *us) {

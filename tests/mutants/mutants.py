@@ -347,7 +347,7 @@ MUTANTS = [
     mutant(
         "2.5",
         "epoch: at most 18 digits",
-        "src/format/timestamp.c",
+        "src/format/number.c",
         "if (end - p < 1 || end - p > 18) return false;",
         "if (end - p < 1 || end - p > 19) return false;",
         "2.5-epoch_us-19-digits",
