@@ -4,6 +4,7 @@
 #include "base/threads.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct event_context {
@@ -35,17 +36,18 @@ static json_t *counts_json(const uint64_t *counts, const char *const *names, uns
 static json_t *result_json(const struct job *job, const struct pipeline *p, const struct run_result *r) {
     const char *kept[KEEP_MAX];
     for (unsigned i = 0; i < p->keep_count; i++) kept[i] = p->keep[i].name;
-    return json_pack("{s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:I,s:{s:o,s:o},s:o,s:{s:i,s:I,s:i},s:I,s:I,s:I,s:f,s:I}",
-                     "run_id", job->run_id, "stack", "native", "rows_in", (json_int_t)r->rows_in, "rows_out",
-                     (json_int_t)r->rows_out, "rejected",
-                     counts_json(r->rejected, reason_names, REASON_NONE + 1, REASON_COUNT), "nulled",
-                     counts_json(r->nulled, kept, 0, p->keep_count), "sessions", (json_int_t)r->sessions,
-                     "users", (json_int_t)r->users, "tables", "events", table_json(&r->events), "rejects",
-                     table_json(&r->rejects), "versions", native_versions(), "seen", "cpus",
-                     (int)threads_cpu_count(), "memory_bytes", (json_int_t)r->memory_bytes, "threads",
-                     (int)r->threads, "input_bytes", (json_int_t)r->input_bytes, "output_bytes",
-                     (json_int_t)r->output_bytes, "output_files", (json_int_t)r->output_files, "seconds",
-                     r->seconds, "peak_memory_bytes", (json_int_t)r->peak_memory_bytes);
+    return json_pack(
+        "{s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:I,s:{s:o,s:o},s:o,s:{s:i,s:I,s:i,s:i},s:I,s:I,s:I,s:f,s:I}", "run_id",
+        job->run_id, "stack", "native", "rows_in", (json_int_t)r->rows_in, "rows_out",
+        (json_int_t)r->rows_out, "rejected",
+        counts_json(r->rejected, reason_names, REASON_NONE + 1, REASON_COUNT), "nulled",
+        counts_json(r->nulled, kept, 0, p->keep_count), "sessions", (json_int_t)r->sessions, "users",
+        (json_int_t)r->users, "tables", "events", table_json(&r->events), "rejects", table_json(&r->rejects),
+        "versions", native_versions(), "seen", "cpus", (int)threads_cpu_count(), "memory_bytes",
+        (json_int_t)r->memory_bytes, "threads", (int)r->threads, "passes", (int)r->passes, "input_bytes",
+        (json_int_t)r->input_bytes, "output_bytes", (json_int_t)r->output_bytes, "output_files",
+        (json_int_t)r->output_files, "seconds", r->seconds, "peak_memory_bytes",
+        (json_int_t)r->peak_memory_bytes);
 }
 
 int native_run(const struct job *job, const struct pipeline *p, const struct native_options *o,
@@ -65,6 +67,7 @@ int native_run(const struct job *job, const struct pipeline *p, const struct nat
         .memory_bytes = o->memory_bytes,
         .tmp_dir = job->tmp_dir,
         .progress = o->progress,
+        .two_scans = getenv("WEIR_TWO_SCANS") != NULL,
         .on_event = on_event,
         .event_ctx = &events,
     };

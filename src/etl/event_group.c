@@ -28,8 +28,12 @@ void event_group_clear(struct event_group *g) {
     g->rows = 0;
 }
 
-static int grow(struct event_group *g, struct err *e) {
-    uint32_t to = g->cap ? g->cap + g->cap / 2 : FIRST_ROWS;
+static const enum column text_column[TEXT_COUNT] = {COL_EVENT_ID, COL_USER_ID, COL_PAGE_URL,
+                                                    COL_REFERRER, COL_DEVICE,  COL_IP};
+
+static int grow(struct event_group *g, uint32_t rows, struct err *e) {
+    uint32_t to = g->cap ? g->cap : FIRST_ROWS;
+    while (to < rows) to += to / 2;
     unsigned keep_count = g->pipeline->keep_count;
     struct event_row *row = realloc(g->row, to * sizeof *row);
     if (!row) return err_nomem(e);
@@ -82,13 +86,11 @@ static int add_keep(struct event_group *g, const struct scan_row *r, struct err 
 
 int event_group_add(struct event_group *g, const struct scan_row *r, int64_t session_start_us, uint32_t seq,
                     struct err *e) {
-    static const enum column from[TEXT_COUNT] = {COL_EVENT_ID, COL_USER_ID, COL_PAGE_URL,
-                                                 COL_REFERRER, COL_DEVICE,  COL_IP};
-    if (g->rows == g->cap) TRY(grow(g, e));
+    if (g->rows == g->cap) TRY(grow(g, g->rows + 1, e));
     struct event_row *row = &g->row[g->rows];
     size_t bytes = 0;
     for (int i = 0; i < TEXT_COUNT; i++) {
-        struct str s = r->field[from[i]];
+        struct str s = r->field[text_column[i]];
         row->len[i] = s.ptr ? s.len : UINT32_MAX;
         bytes += s.ptr ? s.len : 0;
     }
@@ -99,11 +101,73 @@ int event_group_add(struct event_group *g, const struct scan_row *r, int64_t ses
     row->text = (uint32_t)g->text.len;
     uint8_t *to = g->text.data + g->text.len;
     for (int i = 0; i < TEXT_COUNT; i++) {
-        struct str s = r->field[from[i]];
+        struct str s = r->field[text_column[i]];
         if (s.ptr) to = put(to, s);
     }
     g->text.len += bytes;
     if (g->pipeline->keep_count) TRY(add_keep(g, r, e));
     g->rows++;
     return 0;
+}
+
+int event_group_append(struct event_group *to, const struct event_group *from, struct err *e) {
+    unsigned keep_count = to->pipeline->keep_count;
+    if (to->cap - to->rows < from->rows) TRY(grow(to, to->rows + from->rows, e));
+    uint32_t base = (uint32_t)to->text.len;
+    TRY(buf_add(&to->text, from->text.data, from->text.len, e));
+    for (uint32_t i = 0; i < from->rows; i++) {
+        to->row[to->rows + i] = from->row[i];
+        to->row[to->rows + i].text += base;
+    }
+    size_t at = (size_t)to->rows * keep_count;
+    for (size_t i = 0; i < (size_t)from->rows * keep_count; i++) {
+        to->keep_null[at + i] = from->keep_null[i];
+        to->keep[at + i] = from->keep[i];
+        if (to->pipeline->keep[i % keep_count].type == KEEP_STRING) to->keep[at + i].text.offset += base;
+    }
+    to->rows += from->rows;
+    return 0;
+}
+
+void event_group_read(const struct event_group *g, uint32_t i, struct scan_row *out,
+                      struct scan_keep_value *keep) {
+    const struct event_row *row = &g->row[i];
+    const struct pipeline *p = g->pipeline;
+    const char *text = (const char *)g->text.data, *at = text + row->text;
+    *out = (struct scan_row){.reason = REASON_NONE, .time_us = row->time_us, .keep = keep};
+    for (int t = 0; t < TEXT_COUNT; t++) {
+        if (row->len[t] == UINT32_MAX) continue;
+        out->field[text_column[t]] = (struct str){at, row->len[t]};
+        at += row->len[t];
+    }
+    for (unsigned k = 0; k < p->keep_count; k++) {
+        const union event_keep_value *v = &g->keep[(size_t)i * p->keep_count + k];
+        keep[k] = (struct scan_keep_value){.null = g->keep_null[(size_t)i * p->keep_count + k]};
+        if (keep[k].null) continue;
+        if (p->keep[k].type == KEEP_LONG)
+            keep[k].i = v->i;
+        else if (p->keep[k].type == KEEP_DOUBLE)
+            keep[k].d = v->d;
+        else
+            keep[k].text = (struct str){text + v->text.offset, v->text.len};
+    }
+}
+
+void event_group_compact(struct event_group *g) {
+    unsigned keep_count = g->pipeline->keep_count;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < g->rows; i++) {
+        if (!g->row[i].seq) continue;
+        if (kept < i) {
+            g->row[kept] = g->row[i];
+            if (keep_count) {
+                memmove(&g->keep[(size_t)kept * keep_count], &g->keep[(size_t)i * keep_count],
+                        keep_count * sizeof *g->keep);
+                memmove(&g->keep_null[(size_t)kept * keep_count], &g->keep_null[(size_t)i * keep_count],
+                        keep_count);
+            }
+        }
+        kept++;
+    }
+    g->rows = kept;
 }

@@ -55,9 +55,19 @@ void event_group_free(struct event_group *g);
 /* Forget the rows, keep the memory. */
 void event_group_clear(struct event_group *g);
 
-/* Add a kept row. */
+/* Add a kept row. `seq` 0: its session is not known yet. */
 int event_group_add(struct event_group *g, const struct scan_row *r, int64_t session_start_us, uint32_t seq,
                     struct err *e);
+
+/* Add all rows of another group of the same pipeline and day. */
+int event_group_append(struct event_group *to, const struct event_group *from, struct err *e);
+
+/* Row i as it was given, but for its timestamp's text; `keep` has room for the pipeline's keep columns. */
+void event_group_read(const struct event_group *g, uint32_t i, struct scan_row *out,
+                      struct scan_keep_value *keep);
+
+/* Remove the rows whose seq is 0. */
+void event_group_compact(struct event_group *g);
 
 /* Bytes in use by the rows. */
 static inline uint64_t event_group_bytes(const struct event_group *g) {

@@ -2,6 +2,8 @@
 
 #include "format/ip.h"
 
+#include <stdlib.h>
+
 struct str record_ip(struct str text) {
     struct ip_addr ignored;
     return text.ptr && ip_parse(text, &ignored) ? text : (struct str){0};
@@ -50,4 +52,14 @@ int record_compare(const struct pipeline *p, const struct record *a, const struc
         if (c) return c;
     }
     return 0;
+}
+
+static int compare_rows(const void *a, const void *b, void *pipeline) {
+    const struct record *x = a, *y = b;
+    int c = record_compare(pipeline, x, y);
+    return c ? c : (x->row > y->row) - (x->row < y->row);
+}
+
+void record_sort(const struct pipeline *p, struct record *records, uint32_t n) {
+    qsort_r(records, n, sizeof *records, compare_rows, (void *)p);
 }

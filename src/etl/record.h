@@ -22,4 +22,7 @@ int record_copy(const struct pipeline *p, const struct scan_row *row, struct are
  * keep columns); 0 when equal. */
 int record_compare(const struct pipeline *p, const struct record *a, const struct record *b);
 
+/* Sort by record_compare; of records equal throughout the one with the lower row comes first. */
+void record_sort(const struct pipeline *p, struct record *records, uint32_t n);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "edge/cgroup.h"
 #include "etl/load.h"
+#include "etl/one_pass.h"
 #include "etl/sessionize.h"
 #include "etl/tables.h"
 
@@ -64,6 +65,7 @@ struct output {
     struct iceberg_column columns[EV_MAX];
     uint32_t column_count;
     struct parquet_column parquet[EV_MAX];
+    const char *day_column; /* NULL: unpartitioned */
     struct data_files files;
     bool skip, committed, keep_files;
 };
@@ -80,11 +82,18 @@ struct run {
     struct keys keys;
     struct results results;
     struct sessionize_counts sessions;
-    struct load_counts counts;
+    struct row_counts counts;
+    uint64_t counted;   /* records by structure alone (5.1) */
     struct arena *meta; /* one a thread */
+    struct str *source_files;
     struct progress progress;
     struct run_result *out;
 };
+
+static void init_files(struct run *r, struct output *t) {
+    data_files_init(&t->files, t->parquet, t->column_count, iceberg_writer_data_dir(t->writer), t->day_column,
+                    r->prefix);
+}
 
 static int open_output(struct run *r, struct output *t, const char *name, int partition_column,
                        struct err *e) {
@@ -95,9 +104,9 @@ static int open_output(struct run *r, struct output *t, const char *name, int pa
         t->parquet[i] = (struct parquet_column){t->columns[i].name, iceberg_writer_field_id(t->writer, i),
                                                 t->columns[i].type, !t->columns[i].required};
     t->skip = iceberg_writer_has_run(t->writer, r->o->run_id);
-    bool by_day = partition_column >= 0 && iceberg_writer_partitioned(t->writer);
-    data_files_init(&t->files, t->parquet, t->column_count, iceberg_writer_data_dir(t->writer),
-                    by_day ? t->columns[partition_column].name : NULL, r->prefix);
+    if (partition_column >= 0 && iceberg_writer_partitioned(t->writer))
+        t->day_column = t->columns[partition_column].name;
+    init_files(r, t);
     return 0;
 }
 
@@ -115,11 +124,59 @@ static int open_all(struct run *r, struct err *e) {
     return open_output(r, &r->events, o->pipeline->events, EV_EVENT_TIME, e);
 }
 
-static int transform(struct run *r, struct err *e) {
+static struct day_writer_options writer_options(struct run *r, uint64_t pool) {
+    return (struct day_writer_options){.in = &r->in,
+                                       .mmdb = r->mmdb,
+                                       .events = r->events.skip ? NULL : &r->events.files,
+                                       .rejects = r->rejects.skip ? NULL : &r->rejects.files,
+                                       .group_bytes = r->budget.group,
+                                       .pool_bytes = pool,
+                                       .source_files = r->source_files};
+}
+
+/* What a pass that came to nothing wrote. */
+static int discard_files(struct run *r, struct err *e) {
+    struct output *outputs[] = {&r->rejects, &r->events};
+    TRY(random_uuid(r->prefix, e));
+    for (int i = 0; i < 2; i++) {
+        data_files_discard(&outputs[i]->files);
+        data_files_release(&outputs[i]->files);
+        init_files(r, outputs[i]);
+    }
+    for (unsigned i = 0; i < r->budget.threads; i++) arena_clear(&r->meta[i]);
+    return 0;
+}
+
+/* *done false: the input must be read in two scans. */
+static int transform_in_one_pass(struct run *r, bool *done, struct err *e) {
+    const struct budget *b = &r->budget;
+    *done = false;
+    if (r->o->two_scans || r->events.skip || r->rejects.skip) return 0;
+    TRY(one_pass_promising(&r->in, done, e));
+    if (!*done) return 0;
+    progress_start(&r->progress, r->o->progress, "load", r->in.bytes);
+    struct day_writer_options w = writer_options(r, pool_bytes(b, b->keys));
+    struct one_pass_options o = {.writer = &w,
+                                 .threads = b->threads,
+                                 .users_memory = b->keys,
+                                 .meta = r->meta,
+                                 .progress = &r->progress};
+    struct one_pass_result result;
+    TRY(one_pass(&o, &result, e));
+    *done = !result.unfit;
+    if (result.unfit) return discard_files(r, e);
+    r->counted = result.counted;
+    r->counts = result.rows;
+    r->sessions = result.sessions;
+    return 0;
+}
+
+static int transform_in_two_scans(struct run *r, struct err *e) {
     const struct run_options *o = r->o;
     const struct budget *b = &r->budget;
     progress_start(&r->progress, o->progress, "scan", r->in.bytes);
     TRY(keys_scan(&r->keys, &r->in, b->threads, b->keys, r->tmp_dir, &r->progress, e));
+    r->counted = r->keys.counted;
     TRY(results_init(&r->results, r->keys.rows, b->results, r->tmp_dir, e));
     progress_start(&r->progress, o->progress, "sessions", r->keys.kept * sizeof(struct key));
     TRY(sessionize(&r->keys, &r->in, &r->results, b->threads, b->sort, r->tmp_dir, &r->progress, &r->sessions,
@@ -127,18 +184,24 @@ static int transform(struct run *r, struct err *e) {
     spill_release(&r->keys.spill);
     uint64_t held = r->results.memory ? r->keys.rows * sizeof(uint64_t) : 0;
     progress_start(&r->progress, o->progress, "write", r->in.bytes);
-    struct load_options l = {.in = &r->in,
+    struct day_writer_options w = writer_options(r, pool_bytes(b, held));
+    struct load_options l = {.writer = &w,
                              .keys = &r->keys,
                              .results = &r->results,
-                             .mmdb = r->mmdb,
-                             .events = r->events.skip ? NULL : &r->events.files,
-                             .rejects = r->rejects.skip ? NULL : &r->rejects.files,
                              .threads = b->threads,
-                             .group_bytes = b->group,
-                             .pool_bytes = pool_bytes(b, held),
                              .meta = r->meta,
                              .progress = &r->progress};
-    TRY(load(&l, &r->counts, e));
+    return load(&l, &r->counts, e);
+}
+
+static int transform(struct run *r, struct err *e) {
+    bool done;
+    r->source_files = malloc((r->in.file_count + 1) * sizeof *r->source_files);
+    if (!r->source_files) return err_nomem(e);
+    for (uint32_t i = 0; i < r->in.file_count; i++) r->source_files[i] = str_of(r->in.files[i].base_name);
+    TRY(transform_in_one_pass(r, &done, e));
+    r->out->passes = done ? 1 : 2;
+    if (!done) TRY(transform_in_two_scans(r, e));
     return ingest_check_unchanged(&r->in, e);
 }
 
@@ -146,7 +209,7 @@ static int transform(struct run *r, struct err *e) {
  * classified. */
 static int check_ledger(struct run *r, struct err *e) {
     struct run_result *out = r->out;
-    out->rows_in = r->keys.counted;
+    out->rows_in = r->counted;
     out->rows_out = r->events.skip ? r->counts.kept : r->events.files.rows;
     uint64_t rejected = 0;
     for (int i = 0; i < REASON_COUNT; i++) rejected += out->rejected[i] = r->counts.rejected[i];
@@ -273,6 +336,7 @@ static void release(struct run *r, bool failed) {
     }
     for (unsigned i = 0; r->meta && i < r->budget.threads; i++) arena_release(&r->meta[i]);
     free(r->meta);
+    free(r->source_files);
     results_release(&r->results);
     keys_release(&r->keys);
     ingest_release(&r->in);

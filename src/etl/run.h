@@ -19,6 +19,7 @@ struct run_options {
     uint64_t memory_bytes;  /* budget of anonymous memory; 0: the default */
     const char *tmp_dir;    /* spill; NULL: TMPDIR or /tmp */
     bool progress;          /* bars on standard error when it is a terminal */
+    bool two_scans;         /* even where one pass would do; for tests and measurements */
     /* Called at "ready" and "committed" (stack-contract.md: events_file); may be NULL. */
     void (*on_event)(void *ctx, const char *event);
     void *event_ctx;
@@ -40,6 +41,7 @@ struct run_result {
     double seconds;
     uint64_t peak_memory_bytes; /* anonymous, of this process */
     unsigned threads;
+    unsigned passes;       /* how often the input was read: 1 or 2; 0: the run was there already */
     uint64_t memory_bytes; /* the budget in force */
 };
 

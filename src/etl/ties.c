@@ -35,12 +35,6 @@ static int fetch(struct tie_reader *t, uint64_t id, struct record *out, struct e
     return ingest_changed(t->in, file, e);
 }
 
-static int compare(const void *a, const void *b, void *pipeline) {
-    const struct record *x = a, *y = b;
-    int c = record_compare(pipeline, x, y);
-    return c ? c : (x->row > y->row) - (x->row < y->row);
-}
-
 int tie_resolve(struct tie_reader *t, const struct key *keys, uint32_t n, struct record **records,
                 struct err *e) {
     arena_clear(&t->arena);
@@ -53,7 +47,7 @@ int tie_resolve(struct tie_reader *t, const struct key *keys, uint32_t n, struct
         t->cap = cap;
     }
     for (uint32_t i = 0; i < n; i++) TRY(fetch(t, key_row(&keys[i]), &t->records[i], e));
-    qsort_r(t->records, n, sizeof *t->records, compare, (void *)t->in->pipeline);
+    record_sort(t->in->pipeline, t->records, n);
     *records = t->records;
     return 0;
 }
