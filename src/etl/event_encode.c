@@ -18,6 +18,11 @@ struct numbered {
     uint32_t event_id, page_url; /* offsets in the group's text */
 };
 
+/* What the latest row of a session had: mostly the next has it too, and need not be looked up. */
+struct latest {
+    uint32_t raw_device, ip; /* numbers in raw_devices and ips; NONE: null, or no row yet */
+};
+
 struct event_encoder {
     const struct pipeline *pipeline;
     const struct mmdb *mmdb;
@@ -26,8 +31,9 @@ struct event_encoder {
     struct arena arena; /* one encoding's arrays */
     /* From here on, in the arena. */
     const struct event_group *g;
-    uint32_t *raw_device; /* by session: number of its last event's device in raw_devices, NONE: none yet */
-    uint32_t *device;     /* number in devices by number in raw_devices */
+    struct latest *latest; /* by session */
+    uint32_t *known;       /* number in sessions by the group's own; NONE: not met yet */
+    uint32_t *device;      /* number in devices by number in raw_devices */
     struct numbered *row;
     uint32_t *order; /* order[i]: the row that stands at i */
     uint32_t *ip;    /* by place: number in ips, NONE: null */
@@ -60,13 +66,43 @@ static void begin(struct event_encoder *x, const struct event_group *g) {
     memset(x->values, 0, sizeof x->values);
 }
 
+static int find_session(struct event_encoder *x, uint32_t user, int64_t start_us, uint32_t *out,
+                        struct err *e) {
+    uint32_t before = x->sessions.count;
+    *out = intern_pair(&x->sessions, user, (uint64_t)start_us, e);
+    if (*out == NONE) return e->code;
+    if (*out == before) x->latest[before] = (struct latest){NONE, NONE};
+    return 0;
+}
+
+/* The sessions of n rows: by the group's own numbers where it has them, so that users are looked up once a
+ * session. */
+static int number_sessions(struct event_encoder *x, const struct event_row *row, const struct str *user,
+                           uint32_t n, struct numbered *out, struct err *e) {
+    uint32_t users[INTERN_BLOCK];
+    bool known = x->g->session_count > 0;
+    if (!known) TRY(intern_strs(&x->users, user, n, users, e));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t *own = row[i].session == NONE ? NULL : &x->known[row[i].session];
+        if (own && *own != NONE) {
+            out[i].session = *own;
+            continue;
+        }
+        uint32_t number = known ? intern_str(&x->users, user[i], e) : users[i];
+        if (number == NONE) return e->code;
+        TRY(find_session(x, number, row[i].start_us, &out[i].session, e));
+        if (own) *own = out[i].session;
+    }
+    return 0;
+}
+
 static int number_device(struct event_encoder *x, uint32_t *last, struct str raw, uint32_t *out,
                          struct err *e) {
     if (!raw.ptr) raw = STR("unknown"); /* 2.6 */
-    if (*last == NONE || !str_eq(intern_get(&x->raw_devices, *last), raw)) {
-        uint32_t known = x->raw_devices.count, n = intern_str(&x->raw_devices, raw, e);
+    if (*last == NONE || !intern_is(&x->raw_devices, *last, raw)) {
+        uint32_t before = x->raw_devices.count, n = intern_str(&x->raw_devices, raw, e);
         if (n == NONE) return e->code;
-        if (n == known) {
+        if (n == before) {
             char *lower = arena_alloc(&x->arena, raw.len);
             if (!lower) return err_nomem(e);
             x->device[n] = intern_str(&x->devices, scan_device(raw, lower), e);
@@ -78,10 +114,30 @@ static int number_device(struct event_encoder *x, uint32_t *last, struct str raw
     return 0;
 }
 
+/* The addresses of n rows, those unlike their session's latest looked up together. */
+static int number_ips(struct event_encoder *x, const struct str *ip, uint32_t n, struct numbered *out,
+                      struct err *e) {
+    struct str unlike[INTERN_BLOCK];
+    uint32_t row[INTERN_BLOCK], numbers[INTERN_BLOCK], count = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t latest = x->latest[out[i].session].ip;
+        out[i].ip = ip[i].ptr ? latest : NONE;
+        if (!ip[i].ptr || (latest != NONE && intern_is(&x->ips, latest, ip[i]))) continue;
+        unlike[count] = ip[i];
+        row[count++] = i;
+    }
+    TRY(intern_strs(&x->ips, unlike, count, numbers, e));
+    for (uint32_t i = 0; i < count; i++) {
+        out[row[i]].ip = numbers[i];
+        x->latest[out[row[i]].session].ip = numbers[i];
+    }
+    return 0;
+}
+
 static int number_block(struct event_encoder *x, const struct event_row *row, uint32_t n,
                         struct numbered *out, struct err *e) {
     struct str user[INTERN_BLOCK], referrer[INTERN_BLOCK], device[INTERN_BLOCK], ip[INTERN_BLOCK];
-    uint32_t users[INTERN_BLOCK], referrers[INTERN_BLOCK], ips[INTERN_BLOCK];
+    uint32_t referrers[INTERN_BLOCK];
     for (uint32_t i = 0; i < n; i++) {
         const char *at = (const char *)x->g->text.data + row[i].text;
         struct str text[TEXT_COUNT];
@@ -96,27 +152,23 @@ static int number_block(struct event_encoder *x, const struct event_row *row, ui
         device[i] = text[TEXT_DEVICE];
         ip[i] = text[TEXT_IP];
     }
-    TRY(intern_strs(&x->users, user, n, users, e));
+    TRY(number_sessions(x, row, user, n, out, e));
+    for (uint32_t i = 0; i < n; i++)
+        TRY(number_device(x, &x->latest[out[i].session].raw_device, device[i], &out[i].device, e));
+    TRY(number_ips(x, ip, n, out, e));
     TRY(intern_strs(&x->referrers, referrer, n, referrers, e));
-    TRY(intern_strs(&x->ips, ip, n, ips, e));
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t known = x->sessions.count;
-        out[i].session = intern_pair(&x->sessions, users[i], (uint64_t)row[i].start_us, e);
-        if (out[i].session == NONE) return e->code;
-        if (out[i].session == known) x->raw_device[known] = NONE;
-        TRY(number_device(x, &x->raw_device[out[i].session], device[i], &out[i].device, e));
-        out[i].referrer = referrers[i];
-        out[i].ip = ips[i];
-    }
+    for (uint32_t i = 0; i < n; i++) out[i].referrer = referrers[i];
     return 0;
 }
 
 static int number_rows(struct event_encoder *x, struct err *e) {
-    uint32_t rows = x->g->rows;
-    x->raw_device = arena_alloc(&x->arena, rows * sizeof *x->raw_device);
+    uint32_t rows = x->g->rows, sessions = x->g->session_count;
+    x->latest = arena_alloc(&x->arena, rows * sizeof *x->latest);
+    x->known = arena_alloc(&x->arena, sessions * sizeof *x->known);
     x->device = arena_alloc(&x->arena, rows * sizeof *x->device);
     x->row = arena_alloc(&x->arena, rows * sizeof *x->row);
-    if (!x->raw_device || !x->device || !x->row) return err_nomem(e);
+    if (!x->latest || !x->known || !x->device || !x->row) return err_nomem(e);
+    memset(x->known, 0xff, sessions * sizeof *x->known); /* NONE */
     for (uint32_t i = 0; i < rows; i += INTERN_BLOCK) {
         uint32_t n = rows - i < INTERN_BLOCK ? rows - i : INTERN_BLOCK;
         TRY(number_block(x, &x->g->row[i], n, &x->row[i], e));
@@ -168,7 +220,9 @@ static int gather(struct event_encoder *x, struct err *e) {
     const char *text = (const char *)g->text.data;
     for (uint32_t i = 0; i < g->rows; i++) {
         if (i + AHEAD < g->rows) {
-            __builtin_prefetch(&g->row[x->order[i + AHEAD]]);
+            const struct event_row *ahead = &g->row[x->order[i + AHEAD]];
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(&ahead->len[TEXT_COUNT - 1]); /* mostly another cache line */
             __builtin_prefetch(&x->row[x->order[i + AHEAD]]);
         }
         const struct event_row *r = &g->row[x->order[i]];

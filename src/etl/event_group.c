@@ -25,7 +25,7 @@ void event_group_free(struct event_group *g) {
 
 void event_group_clear(struct event_group *g) {
     buf_clear(&g->text);
-    g->rows = 0;
+    g->rows = g->session_count = 0;
 }
 
 static const enum column text_column[TEXT_COUNT] = {COL_EVENT_ID, COL_USER_ID, COL_PAGE_URL,
@@ -98,6 +98,7 @@ int event_group_add(struct event_group *g, const struct scan_row *r, int64_t ses
     row->time_us = r->time_us;
     row->start_us = session_start_us;
     row->seq = seq;
+    row->session = UINT32_MAX;
     row->text = (uint32_t)g->text.len;
     uint8_t *to = g->text.data + g->text.len;
     for (int i = 0; i < TEXT_COUNT; i++) {
@@ -116,8 +117,10 @@ int event_group_append(struct event_group *to, const struct event_group *from, s
     uint32_t base = (uint32_t)to->text.len;
     TRY(buf_add(&to->text, from->text.data, from->text.len, e));
     for (uint32_t i = 0; i < from->rows; i++) {
-        to->row[to->rows + i] = from->row[i];
-        to->row[to->rows + i].text += base;
+        struct event_row *row = &to->row[to->rows + i];
+        *row = from->row[i];
+        row->text += base;
+        if (row->session != UINT32_MAX) row->session += to->session_count;
     }
     size_t at = (size_t)to->rows * keep_count;
     for (size_t i = 0; i < (size_t)from->rows * keep_count; i++) {
@@ -125,6 +128,7 @@ int event_group_append(struct event_group *to, const struct event_group *from, s
         to->keep[at + i] = from->keep[i];
         if (to->pipeline->keep[i % keep_count].type == KEEP_STRING) to->keep[at + i].text.offset += base;
     }
+    to->session_count += from->session_count;
     to->rows += from->rows;
     return 0;
 }

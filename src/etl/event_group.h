@@ -26,6 +26,8 @@ enum event_text {
 struct event_row {
     int64_t time_us, start_us;
     uint32_t seq, text;       /* text: offset of the first */
+    uint32_t session;         /* equal in rows of one session, below the group's session_count; UINT32_MAX:
+                                 not known */
     uint32_t len[TEXT_COUNT]; /* UINT32_MAX: null */
 };
 
@@ -43,6 +45,7 @@ struct event_group {
     int32_t day;
     uint64_t touched; /* the thread's row counter when a row last came */
     uint32_t rows, cap;
+    uint32_t session_count; /* may number one session twice */
     struct event_row *row;
     union event_keep_value *keep;
     uint8_t *keep_null;

@@ -38,17 +38,6 @@ static int grow(struct intern *t, struct err *e) {
     return 0;
 }
 
-/* memcmp(3) costs a call; most strings here are short. */
-static inline bool equal(const void *a, const void *b, uint32_t len) {
-    uint64_t x[2], y[2];
-    if (len < 8 || len > 16) return memcmp(a, b, len) == 0;
-    memcpy(&x[0], a, 8);
-    memcpy(&y[0], b, 8);
-    memcpy(&x[1], (const uint8_t *)a + len - 8, 8);
-    memcpy(&y[1], (const uint8_t *)b + len - 8, 8);
-    return x[0] == y[0] && x[1] == y[1];
-}
-
 static inline uint32_t hash_of(struct str s) {
     return (uint32_t)XXH3_64bits(s.ptr, s.len);
 }
@@ -58,7 +47,7 @@ static uint32_t intern_hashed(struct intern *t, struct str s, uint32_t hash, str
     uint32_t mask = t->slot_count - 1, at = hash & mask;
     for (; t->slots[at]; at = (at + 1) & mask) {
         const struct intern_entry *x = &t->entries[t->slots[at] - 1];
-        if (x->hash == hash && x->len == s.len && equal(t->bytes.data + x->offset, s.ptr, s.len))
+        if (x->hash == hash && x->len == s.len && intern_equal(t->bytes.data + x->offset, s.ptr, s.len))
             return t->slots[at] - 1;
     }
     t->bytes.max = SIZE_MAX / 2;

@@ -41,4 +41,21 @@ static inline struct str intern_get(const struct intern *t, uint32_t i) {
     return (struct str){(const char *)t->bytes.data + t->entries[i].offset, t->entries[i].len};
 }
 
+/* Are n bytes equal? memcmp(3) costs a call; most strings here are short. */
+static inline bool intern_equal(const void *a, const void *b, uint32_t n) {
+    uint64_t x[2], y[2];
+    if (n < 8 || n > 16) return memcmp(a, b, n) == 0;
+    memcpy(&x[0], a, 8);
+    memcpy(&y[0], b, 8);
+    memcpy(&x[1], (const uint8_t *)a + n - 8, 8);
+    memcpy(&y[1], (const uint8_t *)b + n - 8, 8);
+    return x[0] == y[0] && x[1] == y[1];
+}
+
+/* Is it the string of this number? */
+static inline bool intern_is(const struct intern *t, uint32_t i, struct str s) {
+    struct str own = intern_get(t, i);
+    return own.len == s.len && intern_equal(own.ptr, s.ptr, s.len);
+}
+
 #endif

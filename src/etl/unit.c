@@ -210,16 +210,27 @@ int unit_read(struct unit_reader *r, struct unit *u, uint32_t from, uint32_t to,
     return find_runs(u, r->in->pipeline->gap_us, e);
 }
 
+/* Keys stand by user, rows by place in the input: what the keys some way on belong to is fetched ahead. */
+static inline void fetch_ahead(const struct unit *u, uint32_t key) {
+    enum { NEAR = 10, FAR = 20 };
+    if (key + FAR >= u->key_count) return;
+    __builtin_prefetch(&u->rows[u->keys[key + FAR].row_lo]);
+    const struct unit_row *r = &u->rows[u->keys[key + NEAR].row_lo];
+    __builtin_prefetch(&r->group->row[r->row], 1);
+}
+
 static void number_run(struct unit *u, const struct unit_run *r, int64_t gap_us) {
     int64_t start = r->start_us, last = 0;
-    uint32_t seq = r->seq;
+    uint32_t seq = r->seq, session = u->sessions++;
     for (uint32_t i = r->begin; i < r->end; i++) {
         int64_t time = key_time_us(&u->keys[i]);
+        fetch_ahead(u, i);
         if (i == r->begin ? !seq : time - last > gap_us) {
             start = time;
             seq = 0;
+            session = u->sessions++;
         }
-        unit_settle(u, (uint32_t)key_row(&u->keys[i]), start, ++seq);
+        unit_settle(u, (uint32_t)key_row(&u->keys[i]), start, ++seq)->session = session;
         last = time;
     }
 }
@@ -240,7 +251,9 @@ static int reject_dropped(struct unit *u, struct day_writer *w, struct err *e) {
 }
 
 int unit_write(struct unit *u, struct day_writer *w, int64_t gap_us, struct err *e) {
+    u->sessions = 0;
     for (uint32_t i = 0; i < u->run_count; i++) number_run(u, &u->runs[i], gap_us);
+    for (uint32_t i = 0; i < u->days; i++) u->groups[i]->session_count = u->sessions;
     if (u->dropped) TRY(reject_dropped(u, w, e));
     for (uint32_t i = 0; i < u->days; i++) TRY(day_writer_keep_group(w, u->groups[i], e));
     clear(u);

@@ -38,6 +38,7 @@ struct unit {
     uint64_t dropped;
     struct unit_run *runs;
     uint32_t run_count, run_cap;
+    uint32_t sessions; /* numbers given in unit_write */
 };
 
 struct unit *unit_new(void); /* NULL: out of memory */
@@ -78,10 +79,11 @@ void unit_measure_run(const struct unit *u, struct unit_run *r, int64_t gap_us);
 void unit_drop(struct unit *u, uint32_t row);
 
 /* A row's session and number. */
-static inline void unit_settle(struct unit *u, uint32_t row, int64_t start_us, uint32_t seq) {
+static inline struct event_row *unit_settle(struct unit *u, uint32_t row, int64_t start_us, uint32_t seq) {
     struct event_row *r = &u->rows[row].group->row[u->rows[row].row];
     r->start_us = start_us;
     r->seq = seq;
+    return r;
 }
 
 /* The cleansed values of a row, for comparisons; in the arena, and pointing into the unit. */
