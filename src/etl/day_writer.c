@@ -6,7 +6,7 @@
 
 enum { IDLE_ROWS = 1 << 17 };
 
-/* Write a group's rows, if any; it stays, empty, with its memory: its day will often go on. */
+/* Write a group's rows, if any; it stays, empty: its day will often go on. */
 static int write_events(struct day_writer *w, struct event_group *g, struct err *e) {
     struct parquet_row_group *meta;
     if (!g->rows) return 0;
@@ -17,18 +17,14 @@ static int write_events(struct day_writer *w, struct event_group *g, struct err 
     return 0;
 }
 
-/* Write a group and give it up: its day has passed and its memory may serve another (`reuse`), or there is
- * too little memory. */
-static int retire(struct day_writer *w, uint32_t index, bool reuse, struct err *e) {
+/* Write a group and give it up: its day has passed. */
+static int retire(struct day_writer *w, uint32_t index, struct err *e) {
     struct event_group *g = w->groups[index];
     TRY(write_events(w, g, e));
     w->groups[index] = w->groups[--w->active];
     struct event_group **cached = &w->by_day[g->day & (DAY_WRITER_SLOTS - 1)];
     if (*cached == g) *cached = NULL;
-    if (reuse && !w->spare)
-        w->spare = g;
-    else
-        event_group_free(g);
+    event_group_free(g);
     return 0;
 }
 
@@ -53,9 +49,8 @@ static struct event_group *find_day(struct day_writer *w, int32_t day) {
         w->groups = groups;
         w->group_cap = cap;
     }
-    struct event_group *g = w->spare ? w->spare : event_group_new(w->o->in->pipeline);
+    struct event_group *g = event_group_new(w->o->in->pipeline, w->o->slabs);
     if (!g) return NULL;
-    w->spare = NULL;
     g->day = day;
     w->groups[w->active++] = g;
     return g;
@@ -101,38 +96,27 @@ int day_writer_reject(struct day_writer *w, enum reason reason, const struct sca
     return w->o->rejects ? reject_group_add(&w->rejects, reason, r, chunk, file, e) : 0;
 }
 
-static uint32_t largest_group(const struct day_writer *w, uint64_t (*size)(const struct event_group *)) {
+static struct event_group *largest_group(const struct day_writer *w) {
     uint32_t largest = 0;
     for (uint32_t i = 1; i < w->active; i++)
-        if (size(w->groups[i]) > size(w->groups[largest])) largest = i;
-    return largest;
+        if (event_group_memory(w->groups[i]) > event_group_memory(w->groups[largest])) largest = i;
+    return w->groups[largest];
 }
 
-/* What the pool has no room for is written largest first. With many days open, groups are between empty and
- * full: when a group is written at two fifths of the pool, its memory fits in the pool together with theirs
- * and need not be given back and faulted in again (a fifth of a shuffled run). */
 int day_writer_tidy(struct day_writer *w, struct err *e) {
-    uint64_t used = 0, held = 0;
+    uint64_t held = 0;
     for (uint32_t i = w->active; i--;) {
         struct event_group *g = w->groups[i];
         if (w->rows - g->touched > IDLE_ROWS)
-            TRY(retire(w, i, true, e));
+            TRY(retire(w, i, e));
         else if (event_group_bytes(g) >= w->o->group_bytes)
             TRY(write_events(w, g, e));
     }
-    for (uint32_t i = 0; i < w->active; i++) {
-        used += event_group_bytes(w->groups[i]);
-        held += event_group_memory(w->groups[i]);
-    }
-    while (used > w->o->pool_bytes / 5 * 2) {
-        struct event_group *g = w->groups[largest_group(w, event_group_bytes)];
-        used -= event_group_bytes(g);
-        TRY(write_events(w, g, e));
-    }
+    for (uint32_t i = 0; i < w->active; i++) held += event_group_memory(w->groups[i]);
     while (held > w->o->pool_bytes) {
-        uint32_t i = largest_group(w, event_group_memory);
-        held -= event_group_memory(w->groups[i]);
-        TRY(retire(w, i, false, e));
+        struct event_group *g = largest_group(w);
+        held -= event_group_memory(g);
+        TRY(write_events(w, g, e));
     }
     return reject_group_bytes(&w->rejects) >= w->o->group_bytes ? write_rejects(w, e) : 0;
 }
@@ -145,7 +129,7 @@ int day_writer_turn(struct day_writer *w, struct err *e) {
 }
 
 int day_writer_finish(struct day_writer *w, struct err *e) {
-    while (w->active) TRY(retire(w, w->active - 1, false, e));
+    while (w->active) TRY(retire(w, w->active - 1, e));
     return write_rejects(w, e);
 }
 
@@ -164,7 +148,6 @@ int day_writer_init(struct day_writer *w, const struct day_writer_options *o, st
 
 void day_writer_release(struct day_writer *w) {
     for (uint32_t i = 0; i < w->active; i++) event_group_free(w->groups[i]);
-    event_group_free(w->spare);
     free(w->groups);
     reject_group_release(&w->rejects);
     parquet_encoder_free(w->encoder);

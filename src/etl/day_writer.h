@@ -12,6 +12,7 @@
 struct day_writer_options {
     const struct ingest *in;
     const struct mmdb *mmdb;
+    struct slabs *slabs;                 /* of all threads' groups */
     struct data_files *events, *rejects; /* NULL: that table already holds the run */
     uint64_t group_bytes;                /* a row group's size in memory */
     uint64_t pool_bytes;                 /* all unfinished row groups of one thread */
@@ -31,7 +32,6 @@ struct day_writer {
     struct arena scratch, *meta;   /* scratch: of rejects */
     struct buf out;
     struct event_group **groups; /* of the days at hand; the first `active` */
-    struct event_group *spare;   /* one kept for its memory */
     uint32_t active, group_cap;
     struct event_group *by_day[DAY_WRITER_SLOTS]; /* a cache */
     struct reject_group rejects;

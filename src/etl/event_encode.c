@@ -15,7 +15,6 @@ static const uint32_t NONE = UINT32_MAX;
 /* A row's numbers in the dictionaries. */
 struct numbered {
     uint32_t session, referrer, ip, device;
-    uint32_t event_id, page_url; /* offsets in the group's text */
 };
 
 /* What the latest row of a session had: mostly the next has it too, and need not be looked up. */
@@ -77,20 +76,20 @@ static int find_session(struct event_encoder *x, uint32_t user, int64_t start_us
 
 /* The sessions of n rows: by the group's own numbers where it has them, so that users are looked up once a
  * session. */
-static int number_sessions(struct event_encoder *x, const struct event_row *row, const struct str *user,
+static int number_sessions(struct event_encoder *x, struct event_row *const *row, const struct str *user,
                            uint32_t n, struct numbered *out, struct err *e) {
     uint32_t users[INTERN_BLOCK];
     bool known = x->g->session_count > 0;
     if (!known) TRY(intern_strs(&x->users, user, n, users, e));
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t *own = row[i].session == NONE ? NULL : &x->known[row[i].session];
+        uint32_t *own = row[i]->session == NONE ? NULL : &x->known[row[i]->session];
         if (own && *own != NONE) {
             out[i].session = *own;
             continue;
         }
         uint32_t number = known ? intern_str(&x->users, user[i], e) : users[i];
         if (number == NONE) return e->code;
-        TRY(find_session(x, number, row[i].start_us, &out[i].session, e));
+        TRY(find_session(x, number, row[i]->start_us, &out[i].session, e));
         if (own) *own = out[i].session;
     }
     return 0;
@@ -134,19 +133,19 @@ static int number_ips(struct event_encoder *x, const struct str *ip, uint32_t n,
     return 0;
 }
 
-static int number_block(struct event_encoder *x, const struct event_row *row, uint32_t n,
-                        struct numbered *out, struct err *e) {
+static int number_block(struct event_encoder *x, uint32_t from, uint32_t n, struct numbered *out,
+                        struct err *e) {
+    struct event_row *row[INTERN_BLOCK];
     struct str user[INTERN_BLOCK], referrer[INTERN_BLOCK], device[INTERN_BLOCK], ip[INTERN_BLOCK];
     uint32_t referrers[INTERN_BLOCK];
     for (uint32_t i = 0; i < n; i++) {
-        const char *at = (const char *)x->g->text.data + row[i].text;
+        row[i] = event_group_row(x->g, from + i);
+        const char *at = row[i]->text;
         struct str text[TEXT_COUNT];
         for (int t = 0; t < TEXT_COUNT; t++) {
-            text[t] = row[i].len[t] == UINT32_MAX ? (struct str){0} : (struct str){at, row[i].len[t]};
+            text[t] = row[i]->len[t] == NONE ? (struct str){0} : (struct str){at, row[i]->len[t]};
             at += text[t].len;
         }
-        out[i].event_id = row[i].text;
-        out[i].page_url = row[i].text + text[TEXT_EVENT_ID].len + text[TEXT_USER_ID].len;
         user[i] = text[TEXT_USER_ID];
         referrer[i] = text[TEXT_REFERRER];
         device[i] = text[TEXT_DEVICE];
@@ -171,7 +170,7 @@ static int number_rows(struct event_encoder *x, struct err *e) {
     memset(x->known, 0xff, sessions * sizeof *x->known); /* NONE */
     for (uint32_t i = 0; i < rows; i += INTERN_BLOCK) {
         uint32_t n = rows - i < INTERN_BLOCK ? rows - i : INTERN_BLOCK;
-        TRY(number_block(x, &x->g->row[i], n, &x->row[i], e));
+        TRY(number_block(x, i, n, &x->row[i], e));
     }
     return 0;
 }
@@ -217,19 +216,16 @@ static int gather(struct event_encoder *x, struct err *e) {
     x->ip = arena_alloc(&x->arena, g->rows * sizeof *x->ip);
     if (!ids || !urls || !times || !seqs || !sessions || !referrers || !devices || !x->ip)
         return err_nomem(e);
-    const char *text = (const char *)g->text.data;
     for (uint32_t i = 0; i < g->rows; i++) {
         if (i + AHEAD < g->rows) {
-            const struct event_row *ahead = &g->row[x->order[i + AHEAD]];
-            __builtin_prefetch(ahead);
-            __builtin_prefetch(&ahead->len[TEXT_COUNT - 1]); /* mostly another cache line */
+            __builtin_prefetch(event_group_row(g, x->order[i + AHEAD]));
             __builtin_prefetch(&x->row[x->order[i + AHEAD]]);
         }
-        const struct event_row *r = &g->row[x->order[i]];
+        const struct event_row *r = event_group_row(g, x->order[i]);
         const struct numbered *n = &x->row[x->order[i]];
-        uint32_t url = r->len[TEXT_PAGE_URL];
-        ids[i] = (struct str){text + n->event_id, r->len[TEXT_EVENT_ID]};
-        urls[i] = url == NONE ? (struct str){0} : (struct str){text + n->page_url, url};
+        uint32_t id = r->len[TEXT_EVENT_ID], url = r->len[TEXT_PAGE_URL];
+        ids[i] = (struct str){r->text, id};
+        urls[i] = url == NONE ? (struct str){0} : (struct str){r->text + id + r->len[TEXT_USER_ID], url};
         times[i] = r->time_us;
         seqs[i] = (int32_t)r->seq;
         sessions[i] = n->session;
@@ -350,16 +346,15 @@ static int encode_ips(struct event_encoder *x, struct err *e) {
 
 static int encode_keep_string(struct event_encoder *x, unsigned k, struct err *e) {
     const struct event_group *g = x->g;
-    unsigned keep_count = x->pipeline->keep_count;
     struct intern *strings = &x->keep[k];
     uint32_t *index = arena_alloc(&x->arena, g->rows * sizeof *index);
     if (!index) return err_nomem(e);
     intern_clear(strings);
     for (uint32_t i = 0; i < g->rows; i++) {
-        size_t at = (size_t)x->order[i] * keep_count + k;
+        const struct event_row *r = event_group_row(g, x->order[i]);
         index[i] = NONE;
-        if (g->keep_null[at]) continue;
-        struct str s = {(const char *)g->text.data + g->keep[at].text.offset, g->keep[at].text.len};
+        if (event_row_keep_null(x->pipeline, r)[k]) continue;
+        struct str s = {r->text + r->keep[k].text.offset, r->keep[k].text.len};
         if ((index[i] = intern_str(strings, s, e)) == NONE) return e->code;
     }
     struct str *entries = dictionary(x, strings);
@@ -376,9 +371,9 @@ static int encode_keep_number(struct event_encoder *x, unsigned k, struct err *e
     uint8_t *null = arena_alloc(&x->arena, g->rows);
     if (!values || !null) return err_nomem(e);
     for (uint32_t i = 0; i < g->rows; i++) {
-        size_t at = (size_t)x->order[i] * x->pipeline->keep_count + k;
-        values[i] = g->keep[at].i;
-        null[i] = g->keep_null[at];
+        const struct event_row *r = event_group_row(g, x->order[i]);
+        values[i] = r->keep[k].i;
+        null[i] = event_row_keep_null(x->pipeline, r)[k];
     }
     v->null = null;
     if (x->pipeline->keep[k].type == KEEP_LONG)

@@ -1,53 +1,93 @@
 #include "etl/event_group.h"
 
-#include "base/hugepage.h"
-
+#include <assert.h>
 #include <stdlib.h>
 
-enum { FIRST_ROWS = 1024 };
+static_assert(sizeof(struct event_row) == 64, "a row without keep columns is one cache line");
 
-struct event_group *event_group_new(const struct pipeline *p) {
+static const enum column text_column[TEXT_COUNT] = {COL_EVENT_ID, COL_USER_ID, COL_PAGE_URL,
+                                                    COL_REFERRER, COL_DEVICE,  COL_IP};
+
+struct event_group *event_group_new(const struct pipeline *p, struct slabs *slabs) {
     struct event_group *g = calloc(1, sizeof *g);
     if (!g) return NULL;
     g->pipeline = p;
-    buf_init(&g->text, UINT32_MAX);
+    g->slabs = slabs;
+    uint32_t keep_bytes = p->keep_count * (uint32_t)(sizeof(union event_keep_value) + 1);
+    g->row_bytes = (uint32_t)sizeof(struct event_row) + (keep_bytes + 7) / 8 * 8;
+    while (2u * g->row_bytes << g->row_shift <= SLAB_BYTES) g->row_shift++;
     return g;
 }
 
 void event_group_free(struct event_group *g) {
     if (!g) return;
-    buf_release(&g->text);
-    free(g->row);
-    free(g->keep);
-    free(g->keep_null);
+    event_group_clear(g);
+    free(g->row_slabs);
+    free(g->text_slabs);
+    free(g->long_texts);
     free(g);
 }
 
 void event_group_clear(struct event_group *g) {
-    buf_clear(&g->text);
+    for (uint32_t i = 0; i < g->row_slab_count; i++) slabs_give(g->slabs, g->row_slabs[i]);
+    for (uint32_t i = 0; i < g->text_slab_count; i++) slabs_give(g->slabs, g->text_slabs[i]);
+    for (uint32_t i = 0; i < g->long_count; i++) free(g->long_texts[i]);
+    g->row_slab_count = g->text_slab_count = g->long_count = 0;
     g->rows = g->session_count = 0;
+    g->text = g->text_end = NULL;
+    g->text_bytes = g->long_bytes = 0;
 }
 
-static const enum column text_column[TEXT_COUNT] = {COL_EVENT_ID, COL_USER_ID, COL_PAGE_URL,
-                                                    COL_REFERRER, COL_DEVICE,  COL_IP};
-
-static int grow(struct event_group *g, uint32_t rows, struct err *e) {
-    uint32_t to = g->cap ? g->cap : FIRST_ROWS;
-    while (to < rows) to += to / 2;
-    unsigned keep_count = g->pipeline->keep_count;
-    struct event_row *row = realloc(g->row, to * sizeof *row);
-    if (!row) return err_nomem(e);
-    g->row = row;
-    hugepage_hint(row, to * sizeof *row);
-    if (keep_count) {
-        union event_keep_value *keep = realloc(g->keep, (size_t)to * keep_count * sizeof *keep);
-        if (!keep) return err_nomem(e);
-        g->keep = keep;
-        uint8_t *null = realloc(g->keep_null, (size_t)to * keep_count);
-        if (!null) return err_nomem(e);
-        g->keep_null = null;
+/* Add a piece of memory to one of the group's lists. */
+static int add_piece(uint8_t ***list, uint32_t *count, uint32_t *cap, uint8_t *piece, struct err *e) {
+    if (!piece) return err_nomem(e);
+    if (*count == *cap) {
+        uint32_t more = *cap ? *cap * 2 : 16;
+        uint8_t **grown = realloc(*list, more * sizeof *grown);
+        if (!grown) return err_nomem(e);
+        *list = grown;
+        *cap = more;
     }
-    g->cap = to;
+    (*list)[(*count)++] = piece;
+    return 0;
+}
+
+static int add_slab(struct event_group *g, uint8_t ***list, uint32_t *count, uint32_t *cap, struct err *e) {
+    uint8_t *slab = slabs_take(g->slabs);
+    int rc = add_piece(list, count, cap, slab, e);
+    if (rc && slab) slabs_give(g->slabs, slab);
+    return rc;
+}
+
+/* Room for a row. */
+static int next_row(struct event_group *g, struct event_row **out, struct err *e) {
+    if (g->rows >> g->row_shift == g->row_slab_count)
+        TRY(add_slab(g, &g->row_slabs, &g->row_slab_count, &g->row_slab_cap, e));
+    *out = event_group_row(g, g->rows);
+    return 0;
+}
+
+/* Room for a row's text and SCAN_PADDING bytes more. */
+static int next_text(struct event_group *g, size_t bytes, uint8_t **out, struct err *e) {
+    if (bytes + SCAN_PADDING > SLAB_BYTES) {
+        uint8_t *memory = malloc(bytes + SCAN_PADDING);
+        int rc = add_piece(&g->long_texts, &g->long_count, &g->long_cap, memory, e);
+        if (rc) {
+            free(memory);
+            return rc;
+        }
+        g->long_bytes += bytes;
+        *out = memory;
+    } else {
+        if (!g->text || (size_t)(g->text_end - g->text) < bytes + SCAN_PADDING) {
+            TRY(add_slab(g, &g->text_slabs, &g->text_slab_count, &g->text_slab_cap, e));
+            g->text = g->text_slabs[g->text_slab_count - 1];
+            g->text_end = g->text + SLAB_BYTES;
+        }
+        *out = g->text;
+        g->text += bytes;
+    }
+    g->text_bytes += bytes;
     return 0;
 }
 
@@ -63,81 +103,84 @@ static inline uint8_t *put(uint8_t *to, struct str s) {
     return to + s.len;
 }
 
-static int add_keep(struct event_group *g, const struct scan_row *r, struct err *e) {
-    const struct pipeline *p = g->pipeline;
-    union event_keep_value *out = &g->keep[(size_t)g->rows * p->keep_count];
+static uint64_t keep_text_bytes(const struct pipeline *p, const struct scan_row *r) {
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < p->keep_count; i++)
+        if (p->keep[i].type == KEEP_STRING && !r->keep[i].null) bytes += r->keep[i].text.len;
+    return bytes;
+}
+
+/* `text`: where the first keep column's goes. */
+static void add_keep(const struct pipeline *p, const struct scan_row *r, struct event_row *row,
+                     uint8_t *text) {
+    uint8_t *null = event_row_keep_null(p, row);
     for (unsigned i = 0; i < p->keep_count; i++) {
         const struct scan_keep_value *v = &r->keep[i];
-        g->keep_null[(size_t)g->rows * p->keep_count + i] = v->null;
-        out[i].i = 0;
+        union event_keep_value *out = &row->keep[i];
+        null[i] = v->null;
+        out->i = 0;
         if (v->null) continue;
-        if (p->keep[i].type == KEEP_LONG)
-            out[i].i = v->i;
-        else if (p->keep[i].type == KEEP_DOUBLE)
-            out[i].d = v->d;
-        else {
-            out[i].text.offset = (uint32_t)g->text.len;
-            out[i].text.len = v->text.len;
-            TRY(buf_add(&g->text, v->text.ptr, v->text.len, e));
+        switch (p->keep[i].type) {
+        case KEEP_LONG: out->i = v->i; break;
+        case KEEP_DOUBLE: out->d = v->d; break;
+        case KEEP_STRING:
+            out->text.offset = (uint32_t)(text - (const uint8_t *)row->text);
+            out->text.len = v->text.len;
+            memcpy(text, v->text.ptr, v->text.len);
+            text += v->text.len;
         }
     }
-    return 0;
 }
 
 int event_group_add(struct event_group *g, const struct scan_row *r, int64_t session_start_us, uint32_t seq,
                     struct err *e) {
-    if (g->rows == g->cap) TRY(grow(g, g->rows + 1, e));
-    struct event_row *row = &g->row[g->rows];
-    size_t bytes = 0;
+    struct event_row *row;
+    uint8_t *to;
+    TRY(next_row(g, &row, e));
+    uint64_t bytes = 0;
     for (int i = 0; i < TEXT_COUNT; i++) {
         struct str s = r->field[text_column[i]];
         row->len[i] = s.ptr ? s.len : UINT32_MAX;
         bytes += s.ptr ? s.len : 0;
     }
-    TRY(buf_reserve(&g->text, bytes + SCAN_PADDING, e));
+    if (g->pipeline->keep_count) bytes += keep_text_bytes(g->pipeline, r);
+    if (bytes > UINT32_MAX) return err_set(e, ERR_INPUT, "a row has more than 4 GiB of text");
+    TRY(next_text(g, bytes, &to, e));
+    row->text = (const char *)to;
+    row->text_bytes = (uint32_t)bytes;
     row->time_us = r->time_us;
     row->start_us = session_start_us;
     row->seq = seq;
     row->session = UINT32_MAX;
-    row->text = (uint32_t)g->text.len;
-    uint8_t *to = g->text.data + g->text.len;
     for (int i = 0; i < TEXT_COUNT; i++) {
         struct str s = r->field[text_column[i]];
         if (s.ptr) to = put(to, s);
     }
-    g->text.len += bytes;
-    if (g->pipeline->keep_count) TRY(add_keep(g, r, e));
+    if (g->pipeline->keep_count) add_keep(g->pipeline, r, row, to);
     g->rows++;
     return 0;
 }
 
 int event_group_append(struct event_group *to, const struct event_group *from, struct err *e) {
-    unsigned keep_count = to->pipeline->keep_count;
-    if (to->cap - to->rows < from->rows) TRY(grow(to, to->rows + from->rows, e));
-    uint32_t base = (uint32_t)to->text.len;
-    TRY(buf_add(&to->text, from->text.data, from->text.len, e));
     for (uint32_t i = 0; i < from->rows; i++) {
-        struct event_row *row = &to->row[to->rows + i];
-        *row = from->row[i];
-        row->text += base;
+        const struct event_row *source = event_group_row(from, i);
+        struct event_row *row;
+        uint8_t *text;
+        TRY(next_row(to, &row, e));
+        TRY(next_text(to, source->text_bytes, &text, e));
+        memcpy(row, source, to->row_bytes);
+        memcpy(text, source->text, source->text_bytes);
+        row->text = (const char *)text;
         if (row->session != UINT32_MAX) row->session += to->session_count;
-    }
-    size_t at = (size_t)to->rows * keep_count;
-    for (size_t i = 0; i < (size_t)from->rows * keep_count; i++) {
-        to->keep_null[at + i] = from->keep_null[i];
-        to->keep[at + i] = from->keep[i];
-        if (to->pipeline->keep[i % keep_count].type == KEEP_STRING) to->keep[at + i].text.offset += base;
+        to->rows++;
     }
     to->session_count += from->session_count;
-    to->rows += from->rows;
     return 0;
 }
 
-void event_group_read(const struct event_group *g, uint32_t i, struct scan_row *out,
-                      struct scan_keep_value *keep) {
-    const struct event_row *row = &g->row[i];
-    const struct pipeline *p = g->pipeline;
-    const char *text = (const char *)g->text.data, *at = text + row->text;
+void event_row_read(const struct pipeline *p, const struct event_row *row, struct scan_row *out,
+                    struct scan_keep_value *keep) {
+    const char *at = row->text;
     *out = (struct scan_row){.reason = REASON_NONE, .time_us = row->time_us, .keep = keep};
     for (int t = 0; t < TEXT_COUNT; t++) {
         if (row->len[t] == UINT32_MAX) continue;
@@ -145,32 +188,23 @@ void event_group_read(const struct event_group *g, uint32_t i, struct scan_row *
         at += row->len[t];
     }
     for (unsigned k = 0; k < p->keep_count; k++) {
-        const union event_keep_value *v = &g->keep[(size_t)i * p->keep_count + k];
-        keep[k] = (struct scan_keep_value){.null = g->keep_null[(size_t)i * p->keep_count + k]};
+        const union event_keep_value *v = &row->keep[k];
+        keep[k] = (struct scan_keep_value){.null = event_row_keep_null(p, row)[k]};
         if (keep[k].null) continue;
-        if (p->keep[k].type == KEEP_LONG)
-            keep[k].i = v->i;
-        else if (p->keep[k].type == KEEP_DOUBLE)
-            keep[k].d = v->d;
-        else
-            keep[k].text = (struct str){text + v->text.offset, v->text.len};
+        switch (p->keep[k].type) {
+        case KEEP_LONG: keep[k].i = v->i; break;
+        case KEEP_DOUBLE: keep[k].d = v->d; break;
+        case KEEP_STRING: keep[k].text = (struct str){row->text + v->text.offset, v->text.len};
+        }
     }
 }
 
 void event_group_compact(struct event_group *g) {
-    unsigned keep_count = g->pipeline->keep_count;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < g->rows; i++) {
-        if (!g->row[i].seq) continue;
-        if (kept < i) {
-            g->row[kept] = g->row[i];
-            if (keep_count) {
-                memmove(&g->keep[(size_t)kept * keep_count], &g->keep[(size_t)i * keep_count],
-                        keep_count * sizeof *g->keep);
-                memmove(&g->keep_null[(size_t)kept * keep_count], &g->keep_null[(size_t)i * keep_count],
-                        keep_count);
-            }
-        }
+        const struct event_row *row = event_group_row(g, i);
+        if (!row->seq) continue;
+        if (kept < i) memcpy(event_group_row(g, kept), row, g->row_bytes);
         kept++;
     }
     g->rows = kept;

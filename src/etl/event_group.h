@@ -3,16 +3,20 @@
  *
  * Interning row by row as they come costs twice as much on shuffled input, where each row belongs to another
  * day and every look-up misses the caches; so does looking up countries. All at once, one thread's tables
- * serve all its groups and stay hot. */
+ * serve all its groups and stay hot.
+ *
+ * Rows and text lie in slabs and never move. Days share the slabs: with thirty of them open, growing each in
+ * memory of its own cost a sixth of a shuffled run in page faults. */
 #ifndef WEIR_ETL_EVENT_GROUP_H
 #define WEIR_ETL_EVENT_GROUP_H
 
+#include "base/slabs.h"
 #include "edge/mmdb.h"
 #include "etl/intern.h"
 #include "etl/scan.h"
 #include "etl/tables.h"
 
-/* Texts of a row, in the order in which they follow each other in struct event_group's text. */
+/* Texts of a row, in the order in which they follow each other. */
 enum event_text {
     TEXT_EVENT_ID,
     TEXT_USER_ID,
@@ -23,40 +27,64 @@ enum event_text {
     TEXT_COUNT
 };
 
-struct event_row {
-    int64_t time_us, start_us;
-    uint32_t seq, text;       /* text: offset of the first */
-    uint32_t session;         /* equal in rows of one session, below the group's session_count; UINT32_MAX:
-                                 not known */
-    uint32_t len[TEXT_COUNT]; /* UINT32_MAX: null */
-};
-
 union event_keep_value {
     struct {
-        uint32_t offset, len; /* string, in text */
+        uint32_t offset, len; /* string, in the row's text */
     } text;
     int64_t i;
     double d;
 };
 
-/* Keep values stand row by row: row i's are keep[i * keep_count …]; keep_null likewise. */
-struct event_group {
-    const struct pipeline *pipeline;
-    int32_t day;
-    uint64_t touched; /* the thread's row counter when a row last came */
-    uint32_t rows, cap;
-    uint32_t session_count; /* may number one session twice */
-    struct event_row *row;
-    union event_keep_value *keep;
-    uint8_t *keep_null;
-    struct buf text;
+/* One cache line, and the keep columns. */
+struct event_row {
+    int64_t time_us, start_us;
+    const char *text; /* the texts, one after another; then keep columns' */
+    uint32_t text_bytes, seq;
+    uint32_t session;         /* equal in rows of one session, below the group's session_count; UINT32_MAX:
+                                 not known */
+    uint32_t len[TEXT_COUNT]; /* UINT32_MAX: null */
+    uint32_t unused;
+    union event_keep_value keep[]; /* keep_count; then as many bytes: 1 for null */
 };
 
-struct event_group *event_group_new(const struct pipeline *p); /* NULL: out of memory */
+/* Whether the row's keep columns are null. */
+static inline uint8_t *event_row_keep_null(const struct pipeline *p, const struct event_row *row) {
+    return (uint8_t *)&row->keep[p->keep_count];
+}
+
+/* A row as it was given, but for its timestamp's text; `keep` has room for the keep columns. */
+void event_row_read(const struct pipeline *p, const struct event_row *row, struct scan_row *out,
+                    struct scan_keep_value *keep);
+
+struct event_group {
+    const struct pipeline *pipeline;
+    struct slabs *slabs;
+    int32_t day;
+    uint64_t touched; /* the thread's row counter when a row last came */
+    uint32_t rows;
+    uint32_t session_count; /* may number one session twice */
+    uint32_t row_bytes, row_shift;
+    uint8_t **row_slabs; /* 1 << row_shift rows each */
+    uint32_t row_slab_count, row_slab_cap;
+    uint8_t **text_slabs;
+    uint32_t text_slab_count, text_slab_cap;
+    uint8_t *text, *text_end; /* free room in the latest */
+    uint8_t **long_texts;     /* of rows too long for a slab */
+    uint32_t long_count, long_cap;
+    uint64_t text_bytes, long_bytes;
+};
+
+/* NULL: out of memory. The slabs must outlive it. */
+struct event_group *event_group_new(const struct pipeline *p, struct slabs *slabs);
 void event_group_free(struct event_group *g);
 
-/* Forget the rows, keep the memory. */
+/* Forget the rows and give their memory back. */
 void event_group_clear(struct event_group *g);
+
+static inline struct event_row *event_group_row(const struct event_group *g, uint32_t i) {
+    uint32_t within = i & ((1u << g->row_shift) - 1);
+    return (void *)(g->row_slabs[i >> g->row_shift] + (size_t)within * g->row_bytes);
+}
 
 /* Add a kept row. `seq` 0: its session is not known yet. */
 int event_group_add(struct event_group *g, const struct scan_row *r, int64_t session_start_us, uint32_t seq,
@@ -65,21 +93,17 @@ int event_group_add(struct event_group *g, const struct scan_row *r, int64_t ses
 /* Add all rows of another group of the same pipeline and day. */
 int event_group_append(struct event_group *to, const struct event_group *from, struct err *e);
 
-/* Row i as it was given, but for its timestamp's text; `keep` has room for the pipeline's keep columns. */
-void event_group_read(const struct event_group *g, uint32_t i, struct scan_row *out,
-                      struct scan_keep_value *keep);
-
 /* Remove the rows whose seq is 0. */
 void event_group_compact(struct event_group *g);
 
-/* Bytes in use by the rows. */
+/* Bytes of the rows. */
 static inline uint64_t event_group_bytes(const struct event_group *g) {
-    return g->rows * (sizeof *g->row + g->pipeline->keep_count * (sizeof *g->keep + 1)) + g->text.len;
+    return (uint64_t)g->rows * g->row_bytes + g->text_bytes;
 }
 
-/* Bytes held for rows, used or not. */
+/* Bytes of memory held for them. */
 static inline uint64_t event_group_memory(const struct event_group *g) {
-    return g->cap * (sizeof *g->row + g->pipeline->keep_count * (sizeof *g->keep + 1)) + g->text.cap;
+    return (uint64_t)(g->row_slab_count + g->text_slab_count) * SLAB_BYTES + g->long_bytes;
 }
 
 /* A thread's tables to turn groups into row groups. */

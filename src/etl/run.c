@@ -77,6 +77,7 @@ struct run {
     char prefix[37];
     struct ingest in;
     struct mmdb *mmdb;
+    struct slabs slabs;
     struct lake *lake;
     struct output events, rejects;
     struct keys keys;
@@ -127,6 +128,7 @@ static int open_all(struct run *r, struct err *e) {
 static struct day_writer_options writer_options(struct run *r, uint64_t pool) {
     return (struct day_writer_options){.in = &r->in,
                                        .mmdb = r->mmdb,
+                                       .slabs = &r->slabs,
                                        .events = r->events.skip ? NULL : &r->events.files,
                                        .rejects = r->rejects.skip ? NULL : &r->rejects.files,
                                        .group_bytes = r->budget.group,
@@ -337,6 +339,7 @@ static void release(struct run *r, bool failed) {
     for (unsigned i = 0; r->meta && i < r->budget.threads; i++) arena_release(&r->meta[i]);
     free(r->meta);
     free(r->source_files);
+    slabs_release(&r->slabs);
     results_release(&r->results);
     keys_release(&r->keys);
     ingest_release(&r->in);
@@ -364,6 +367,7 @@ int run_pipeline(const struct run_options *o, struct run_result *out, struct err
     r->o = o;
     r->out = out;
     r->budget = plan_budget(o);
+    slabs_init(&r->slabs);
     out->threads = r->budget.threads;
     out->memory_bytes = r->budget.bytes;
     const char *tmp = getenv("TMPDIR");

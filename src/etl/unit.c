@@ -45,7 +45,8 @@ static int grow(struct unit *u, struct err *e) {
 }
 
 /* The group of a day; NULL when there are too many days or, with *e filled, no memory. */
-static struct event_group *group_of(struct unit *u, const struct pipeline *p, int32_t day, struct err *e) {
+static struct event_group *group_of(struct unit *u, const struct day_writer_options *o, int32_t day,
+                                    struct err *e) {
     for (uint32_t i = u->days; i--;) /* newest first: logs are time-ordered */
         if (u->groups[i]->day == day) return u->groups[i];
     if (u->days == DAYS_MAX) return NULL;
@@ -53,7 +54,7 @@ static struct event_group *group_of(struct unit *u, const struct pipeline *p, in
         struct event_group **groups = realloc(u->groups, (u->group_cap + 1) * sizeof *groups);
         if (!groups) return err_nomem(e), NULL;
         u->groups = groups;
-        u->groups[u->group_cap] = event_group_new(p);
+        u->groups[u->group_cap] = event_group_new(o->in->pipeline, o->slabs);
         if (!u->groups[u->group_cap]) return err_nomem(e), NULL;
         u->group_cap++;
     }
@@ -65,7 +66,7 @@ static struct event_group *group_of(struct unit *u, const struct pipeline *p, in
 static int add_row(struct unit_reader *r, struct unit *u, const struct scan_row *row, uint32_t file,
                    bool *fits, struct err *e) {
     if (u->row_count == u->cap) TRY(grow(u, e));
-    struct event_group *g = group_of(u, r->in->pipeline, day_writer_day(r->o, row->time_us), e);
+    struct event_group *g = group_of(u, r->o, day_writer_day(r->o, row->time_us), e);
     if (!g) {
         *fits = false;
         return e->code;
@@ -73,9 +74,10 @@ static int add_row(struct unit_reader *r, struct unit *u, const struct scan_row 
     struct str user = row->field[COL_USER_ID];
     XXH128_hash_t h = XXH3_128bits_withSeed(user.ptr, user.len, r->seed);
     uint32_t n = u->row_count++;
-    u->rows[n] = (struct unit_row){.group = g, .row = g->rows, .file = file};
     u->keys[n] = (struct key){h.high64, (uint64_t)(row->time_us - KEY_TIME_MIN) << 10, (uint32_t)h.low64, n};
-    return event_group_add(g, row, 0, 0, e);
+    TRY(event_group_add(g, row, 0, 0, e));
+    u->rows[n] = (struct unit_row){.row = event_group_row(g, g->rows - 1), .file = file};
+    return 0;
 }
 
 static int read_chunk(struct unit_reader *r, struct unit *u, uint32_t chunk, struct day_writer *w, bool *fits,
@@ -99,14 +101,14 @@ static int read_chunk(struct unit_reader *r, struct unit *u, uint32_t chunk, str
     return 0;
 }
 
-int unit_record(const struct unit *u, uint32_t row, struct arena *a, struct record *out, struct err *e) {
-    const struct event_group *g = u->rows[row].group;
+int unit_record(const struct pipeline *p, const struct unit *u, uint32_t row, struct arena *a,
+                struct record *out, struct err *e) {
     struct scan_row r;
-    struct scan_keep_value *keep = arena_alloc(a, (g->pipeline->keep_count + 1) * sizeof *keep);
+    struct scan_keep_value *keep = arena_alloc(a, p->keep_count * sizeof *keep);
     if (!keep) return err_nomem(e);
-    event_group_read(g, u->rows[row].row, &r, keep);
+    event_row_read(p, u->rows[row].row, &r, keep);
     out->row = row;
-    return record_copy(g->pipeline, &r, a, out, e);
+    return record_copy(p, &r, a, out, e);
 }
 
 void unit_drop(struct unit *u, uint32_t row) {
@@ -120,7 +122,7 @@ static int settle_tie(struct unit_reader *r, struct unit *u, struct key *keys, u
     struct record *records = arena_alloc(&r->arena, *n * sizeof *records);
     if (!records) return err_nomem(e);
     for (uint32_t i = 0; i < *n; i++)
-        TRY(unit_record(u, (uint32_t)key_row(&keys[i]), &r->arena, &records[i], e));
+        TRY(unit_record(r->in->pipeline, u, (uint32_t)key_row(&keys[i]), &r->arena, &records[i], e));
     record_sort(r->in->pipeline, records, *n);
     uint32_t kept = 0;
     for (uint32_t i = 0, last = 0; i < *n; i++) {
@@ -215,8 +217,7 @@ static inline void fetch_ahead(const struct unit *u, uint32_t key) {
     enum { NEAR = 10, FAR = 20 };
     if (key + FAR >= u->key_count) return;
     __builtin_prefetch(&u->rows[u->keys[key + FAR].row_lo]);
-    const struct unit_row *r = &u->rows[u->keys[key + NEAR].row_lo];
-    __builtin_prefetch(&r->group->row[r->row], 1);
+    __builtin_prefetch(u->rows[u->keys[key + NEAR].row_lo].row, 1);
 }
 
 static void number_run(struct unit *u, const struct unit_run *r, int64_t gap_us) {
@@ -241,7 +242,7 @@ static int reject_dropped(struct unit *u, struct day_writer *w, struct err *e) {
     for (uint32_t i = 0; i < u->row_count && left; i++) {
         if (!u->rows[i].dropped) continue;
         struct scan_row row;
-        event_group_read(u->rows[i].group, u->rows[i].row, &row, keep);
+        event_row_read(w->o->in->pipeline, u->rows[i].row, &row, keep);
         TRY(day_writer_reject(w, REASON_DUPLICATE_EVENT, &row, NULL, u->rows[i].file, e));
         unit_settle(u, i, 0, 0);
         left--;

@@ -9,8 +9,7 @@
 
 /* A row that may be kept. */
 struct unit_row {
-    struct event_group *group;
-    uint32_t row; /* within the group */
+    struct event_row *row; /* in its day's group */
     uint32_t file : 31, dropped : 1;
 };
 
@@ -80,14 +79,15 @@ void unit_drop(struct unit *u, uint32_t row);
 
 /* A row's session and number. */
 static inline struct event_row *unit_settle(struct unit *u, uint32_t row, int64_t start_us, uint32_t seq) {
-    struct event_row *r = &u->rows[row].group->row[u->rows[row].row];
+    struct event_row *r = u->rows[row].row;
     r->start_us = start_us;
     r->seq = seq;
     return r;
 }
 
 /* The cleansed values of a row, for comparisons; in the arena, and pointing into the unit. */
-int unit_record(const struct unit *u, uint32_t row, struct arena *a, struct record *out, struct err *e);
+int unit_record(const struct pipeline *p, const struct unit *u, uint32_t row, struct arena *a,
+                struct record *out, struct err *e);
 
 /* Number the rows of all settled runs, reject what was dropped, hand the rows to the writer. The unit is
  * empty afterwards. */

@@ -52,7 +52,7 @@ static int settle_tie(struct unit_join *j, struct item *items, uint32_t *n, stru
     struct item *sorted = arena_alloc(&j->arena, *n * sizeof *sorted);
     if (!records || !sorted) return err_nomem(e);
     for (uint32_t i = 0; i < *n; i++) {
-        TRY(unit_record(items[i].unit, items[i].row, &j->arena, &records[i], e));
+        TRY(unit_record(j->pipeline, items[i].unit, items[i].row, &j->arena, &records[i], e));
         records[i].row = i;
     }
     record_sort(j->pipeline, records, *n);
