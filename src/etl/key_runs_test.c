@@ -75,11 +75,13 @@ static void check_runs(uint32_t n, uint32_t sort_records, bool hold_back) {
     struct err e;
     struct keys k = {.partition_bits = 6};
     struct spill_writer w;
+    struct slabs slabs;
+    slabs_init(&slabs);
     struct rng rng;
     struct threads_group group = {0};
     rng_init(&rng, n, sort_records);
     struct key *keys = make_keys(n, 40, 500, &rng);
-    assert_int_equal(spill_init(&k.spill, sizeof(struct key), 16384, 64, 100000, "/tmp", &e), 0);
+    assert_int_equal(spill_init(&k.spill, sizeof(struct key), 16384, 64, &slabs, 100000, "/tmp", &e), 0);
     assert_int_equal(spill_writer_init(&w, &k.spill, &e), 0);
     for (uint32_t i = 0; i < n; i++) *(struct key *)spill_writer_slot(&w, 1, &e) = keys[i];
     assert_int_equal(spill_writer_end(&w, &e), 0);
@@ -93,6 +95,7 @@ static void check_runs(uint32_t n, uint32_t sort_records, bool hold_back) {
     assert_memory_equal(seen.keys, keys, n * sizeof *keys);
     key_sorter_release(&sorter);
     spill_release(&k.spill);
+    slabs_release(&slabs);
     free(seen.keys);
     free(keys);
 }

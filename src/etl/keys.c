@@ -77,8 +77,8 @@ static int scan_thread(void *ctx, unsigned index, struct threads_group *g, struc
     return rc;
 }
 
-int keys_scan(struct keys *k, const struct ingest *in, unsigned threads, uint64_t memory_limit,
-              const char *tmp_dir, struct progress *progress, struct err *e) {
+int keys_scan(struct keys *k, const struct ingest *in, unsigned threads, struct slabs *slabs,
+              uint64_t memory_limit, const char *tmp_dir, struct progress *progress, struct err *e) {
     *k = (struct keys){.threads = threads, .partition_bits = PARTITION_BITS, .anchor_stride = 8};
     if (in->chunk_count > KEY_CHUNKS_MAX) return err_set(e, ERR_INPUT, "more than 2 TB of input in one run");
     /* A partition should sort within a fraction of the budget, and anchors should stay a small part of it. */
@@ -91,7 +91,8 @@ int keys_scan(struct keys *k, const struct ingest *in, unsigned threads, uint64_
     k->chunks = calloc(in->chunk_count ? in->chunk_count : 1, sizeof *k->chunks);
     k->anchor_arenas = calloc(threads, sizeof *k->anchor_arenas);
     if (!k->chunks || !k->anchor_arenas) return err_nomem(e);
-    TRY(spill_init(&k->spill, sizeof(struct key), PAGE, 1u << k->partition_bits, memory_limit, tmp_dir, e));
+    TRY(spill_init(&k->spill, sizeof(struct key), PAGE, 1u << k->partition_bits, slabs, memory_limit, tmp_dir,
+                   e));
     struct scan s = {.keys = k, .in = in, .progress = progress};
     TRY(random_bytes(&s.seed, sizeof s.seed, e));
     TRY(threads_run(threads, scan_thread, &s, e));

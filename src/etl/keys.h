@@ -51,9 +51,9 @@ struct keys {
     uint64_t kept;    /* records that have a key */
 };
 
-/* Read all of the input once. memory_limit: bytes of keys held in memory before pages go to tmp_dir. */
-int keys_scan(struct keys *k, const struct ingest *in, unsigned threads, uint64_t memory_limit,
-              const char *tmp_dir, struct progress *progress, struct err *e);
+/* Read all of the input once. memory_limit: bytes of keys held in slabs before pages go to tmp_dir. */
+int keys_scan(struct keys *k, const struct ingest *in, unsigned threads, struct slabs *slabs,
+              uint64_t memory_limit, const char *tmp_dir, struct progress *progress, struct err *e);
 void keys_release(struct keys *k);
 
 #endif

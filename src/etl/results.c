@@ -19,7 +19,7 @@ int results_init(struct results *r, uint64_t rows, uint64_t memory_limit, const 
     }
     while (rows >> r->bucket_bits >= BUCKETS_MAX && r->bucket_bits < 31) r->bucket_bits++;
     return spill_init(&r->spill, sizeof(struct result_record), PAGE, (uint32_t)(rows >> r->bucket_bits) + 1,
-                      0, tmp_dir, e);
+                      NULL, 0, tmp_dir, e);
 }
 
 void results_release(struct results *r) {

@@ -16,9 +16,9 @@
 struct budget {
     unsigned threads;
     uint64_t bytes;   /* 512 MB; time-ordered input needs less than half of it */
-    uint64_t keys;    /* 128 MB of keys before they spill */
-    uint64_t sort;    /* 32 MB a thread */
-    uint64_t results; /* 153 MB: 19 million rows before they spill */
+    uint64_t keys;    /* 241 MB: 10 million keys before they spill */
+    uint64_t sort;    /* 30 MB a thread */
+    uint64_t results; /* 144 MB: 18 million rows before they spill */
     uint64_t group;   /* 8 MB of rows make a row group */
 };
 
@@ -43,9 +43,11 @@ static struct budget plan_budget(const struct run_options *o) {
     }
     uint64_t most = b.bytes > FIXED + THREAD_MIN ? (b.bytes - FIXED) / THREAD_MIN : 1;
     if (b.threads > most) b.threads = (unsigned)most;
-    b.keys = b.bytes / 4;
-    b.sort = b.bytes / 8 / b.threads;
-    b.results = b.bytes / 10 * 3;
+    uint64_t fixed = FIXED + (uint64_t)b.threads * THREAD_FIXED;
+    uint64_t free = b.bytes > 2 * fixed ? b.bytes - fixed : b.bytes / 2;
+    b.keys = free / 2;
+    b.sort = free / 8 / b.threads;
+    b.results = free / 10 * 3;
     b.group = b.bytes / 12 / b.threads;
     if (b.group > GROUP_MAX) b.group = GROUP_MAX;
     if (b.group < GROUP_MIN) b.group = GROUP_MIN;
@@ -177,7 +179,7 @@ static int transform_in_two_scans(struct run *r, struct err *e) {
     const struct run_options *o = r->o;
     const struct budget *b = &r->budget;
     progress_start(&r->progress, o->progress, "scan", r->in.bytes);
-    TRY(keys_scan(&r->keys, &r->in, b->threads, b->keys, r->tmp_dir, &r->progress, e));
+    TRY(keys_scan(&r->keys, &r->in, b->threads, &r->slabs, b->keys, r->tmp_dir, &r->progress, e));
     r->counted = r->keys.counted;
     TRY(results_init(&r->results, r->keys.rows, b->results, r->tmp_dir, e));
     progress_start(&r->progress, o->progress, "sessions", r->keys.kept * sizeof(struct key));
@@ -339,9 +341,9 @@ static void release(struct run *r, bool failed) {
     for (unsigned i = 0; r->meta && i < r->budget.threads; i++) arena_release(&r->meta[i]);
     free(r->meta);
     free(r->source_files);
-    slabs_release(&r->slabs);
     results_release(&r->results);
     keys_release(&r->keys);
+    slabs_release(&r->slabs);
     ingest_release(&r->in);
     mmdb_free(r->mmdb);
     lake_close(r->lake);

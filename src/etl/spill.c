@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 int spill_pwrite(int fd, const void *data, size_t bytes, uint64_t offset, const char *tmp_dir,
@@ -18,21 +17,17 @@ static uint64_t page_stride(const struct spill *s) {
 }
 
 int spill_init(struct spill *s, uint32_t record_bytes, uint32_t page_bytes, uint32_t partition_count,
-               uint64_t memory_limit, const char *tmp_dir, struct err *e) {
+               struct slabs *slabs, uint64_t memory_limit, const char *tmp_dir, struct err *e) {
     *s = (struct spill){.record_bytes = record_bytes,
                         .page_records = page_bytes / record_bytes,
                         .partition_count = partition_count,
                         .memory_limit = memory_limit,
+                        .slabs = slabs,
                         .tmp_dir = tmp_dir,
                         .fd = -1};
     pthread_mutex_init(&s->lock, NULL);
     s->partitions = calloc(partition_count, sizeof *s->partitions);
-    if (!s->partitions) return err_nomem(e);
-    if (memory_limit < page_stride(s)) return 0;
-    s->region =
-        mmap(NULL, memory_limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (s->region == MAP_FAILED) s->region = NULL; /* then all pages go to the file */
-    return 0;
+    return s->partitions ? 0 : err_nomem(e);
 }
 
 void spill_release(struct spill *s) {
@@ -40,8 +35,8 @@ void spill_release(struct spill *s) {
     for (uint32_t i = 0; i < s->partition_count; i++) free(s->partitions[i].pages);
     free(s->partitions);
     s->partitions = NULL;
-    if (s->region) munmap(s->region, s->memory_limit);
-    s->region = NULL;
+    for (uint32_t i = 0; i < s->taken_count; i++) slabs_give(s->slabs, s->taken[i]);
+    free(s->taken);
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
     pthread_mutex_destroy(&s->lock);
@@ -54,12 +49,33 @@ int spill_writer_init(struct spill_writer *w, struct spill *s, struct err *e) {
     return w->open && w->filled ? 0 : err_nomem(e);
 }
 
+/* Room for one page in memory; false: within the limit there is none. */
+static bool take_room(struct spill *s) {
+    if ((size_t)(s->room_end - s->room) >= page_stride(s)) return true;
+    if (!s->slabs || page_stride(s) > SLAB_BYTES || s->memory_used + SLAB_BYTES > s->memory_limit)
+        return false;
+    if (s->taken_count == s->taken_cap) {
+        uint32_t cap = s->taken_cap ? s->taken_cap * 2 : 64;
+        uint8_t **taken = realloc(s->taken, cap * sizeof *taken);
+        if (!taken) return false;
+        s->taken = taken;
+        s->taken_cap = cap;
+    }
+    uint8_t *slab = slabs_take(s->slabs);
+    if (!slab) return false;
+    s->taken[s->taken_count++] = slab;
+    s->memory_used += SLAB_BYTES;
+    s->room = slab;
+    s->room_end = slab + SLAB_BYTES;
+    return true;
+}
+
 /* Reserve a place for one page, in memory or in the file. Called under the lock. */
 static int place(struct spill *s, uint32_t records, struct spill_page *page, struct err *e) {
     *page = (struct spill_page){.records = records};
-    if (s->region && s->memory_used + page_stride(s) <= s->memory_limit) {
-        page->data = s->region + s->memory_used;
-        s->memory_used += page_stride(s);
+    if (take_room(s)) {
+        page->data = s->room;
+        s->room += page_stride(s);
         return 0;
     }
     if (s->fd < 0) TRY(file_temp(s->tmp_dir, &s->fd, e));

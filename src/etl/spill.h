@@ -8,12 +8,13 @@
 #define WEIR_ETL_SPILL_H
 
 #include "base/err.h"
+#include "base/slabs.h"
 
 #include <pthread.h>
 #include <stdint.h>
 
 struct spill_page {
-    uint8_t *data;   /* in the region; NULL: in the file */
+    uint8_t *data;   /* in a slab; NULL: in the file */
     uint64_t offset; /* in the file */
     uint32_t records;
 };
@@ -27,7 +28,10 @@ struct spill_partition {
 struct spill {
     uint32_t record_bytes, page_records, partition_count;
     uint64_t memory_limit, memory_used; /* of handed-over pages */
-    uint8_t *region;                    /* memory_limit bytes of address space, touched page by page */
+    struct slabs *slabs;                /* where pages in memory lie; NULL: none do */
+    uint8_t **taken;                    /* from slabs */
+    uint32_t taken_count, taken_cap;
+    uint8_t *room, *room_end; /* left in the latest */
     uint64_t file_bytes;
     const char *tmp_dir;
     int fd; /* −1 until the first page goes to the file */
@@ -35,9 +39,10 @@ struct spill {
     pthread_mutex_t lock;
 };
 
-/* `tmp_dir` must outlive the store. */
+/* page_bytes: at most SLAB_BYTES where pages are to lie in memory, in slabs that other stages use after this
+ * one (`slabs` NULL: all go to the file). `slabs` and `tmp_dir` must outlive the store. */
 int spill_init(struct spill *s, uint32_t record_bytes, uint32_t page_bytes, uint32_t partition_count,
-               uint64_t memory_limit, const char *tmp_dir, struct err *e);
+               struct slabs *slabs, uint64_t memory_limit, const char *tmp_dir, struct err *e);
 void spill_release(struct spill *s);
 
 struct spill_writer {

@@ -16,7 +16,9 @@ static void fill_and_check(uint64_t memory_limit) {
     struct err e;
     struct spill s;
     struct spill_writer w[WRITERS] = {0};
-    assert_int_equal(spill_init(&s, 12, 1200, PARTITIONS, memory_limit, "/tmp", &e), 0);
+    struct slabs slabs;
+    slabs_init(&slabs);
+    assert_int_equal(spill_init(&s, 12, 1200, PARTITIONS, &slabs, memory_limit, "/tmp", &e), 0);
     assert_int_equal(s.page_records, 100);
     for (int i = 0; i < WRITERS; i++) assert_int_equal(spill_writer_init(&w[i], &s, &e), 0);
     for (uint32_t i = 0; i < RECORDS; i++) {
@@ -47,6 +49,7 @@ static void fill_and_check(uint64_t memory_limit) {
     assert_int_equal(total, RECORDS);
     free(seen);
     spill_release(&s);
+    slabs_release(&slabs);
 }
 
 static void keeps_all_in_memory(void **state) {
@@ -69,7 +72,7 @@ static void says_where_it_cannot_spill(void **state) {
     struct err e;
     struct spill s;
     struct spill_writer w;
-    assert_int_equal(spill_init(&s, 8, 8, 1, 0, "/nonexistent", &e), 0);
+    assert_int_equal(spill_init(&s, 8, 8, 1, NULL, 0, "/nonexistent", &e), 0);
     assert_int_equal(spill_writer_init(&w, &s, &e), 0);
     assert_non_null(spill_writer_slot(&w, 0, &e));
     assert_null(spill_writer_slot(&w, 0, &e));
