@@ -71,7 +71,8 @@ def served_stacks() -> dict[str, str]:
 
 def clean_env(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment without anything that would configure weir."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")}
+    kept = {"WEIR_TWO_SCANS"}  # a way of running, not of configuring
+    env = {k: v for k, v in os.environ.items() if not k.startswith("WEIR_") or k in kept}
     env.update(served_stacks())
     env.update(extra or {})
     return env
