@@ -59,13 +59,18 @@ def late_and_twice(r: random.Random, n: int, user: int, second: int) -> list[Row
     return []
 
 
-def one_much_later(second_too: bool) -> Callable[[random.Random, int, int, int], list[Row]]:
-    """Click 5,000 again, 10,000 rows later, in the same second or one before."""
+def one_much_later(second_too: bool, rare: bool) -> Callable[[random.Random, int, int, int], list[Row]]:
+    """Click 5,000 again, 10,000 rows later, in the same second or one before; `rare`: of a visitor who does
+    nothing else."""
 
     def extra(r: random.Random, n: int, user: int, second: int) -> list[Row]:
         if n != 5_000:
             return []
-        return [(n + 10_000.5, line(n, user, second - (0 if second_too else 1), event_id="late"))]
+        late = second - (0 if second_too else 1)
+        if rare:
+            first = line(n, 99, second, event_id="rare")
+            return [(n + 0.5, first), (n + 10_000.5, line(n, 99, late, event_id="late"))]
+        return [(n + 10_000.5, line(n, user, late, event_id="late"))]
 
     return extra
 
@@ -96,8 +101,9 @@ def test_settled_in_one_pass(small_mmdb, tmp_path, threads):
 
 @pytest.mark.skipif(bool(engine.STACK), reason="how the native engine reads")
 @pytest.mark.parametrize("second_too", [False, True])
-def test_read_again(small_mmdb, tmp_path, second_too):
-    lines = log(9, one_much_later(second_too))
+@pytest.mark.parametrize("rare", [False, True])
+def test_read_again(small_mmdb, tmp_path, second_too, rare):
+    lines = log(9, one_much_later(second_too, rare))
     assert run_and_compare(lines, small_mmdb, tmp_path, 2) == 2
 
 

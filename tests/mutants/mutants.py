@@ -505,6 +505,14 @@ MUTANTS = [
         "e2e/test_one_pass.py::test_read_again",
     ),
     mutant(
+        "3.1",
+        "… even between others",
+        "src/etl/unit_join.c",
+        "    if (s->seq && items[0].time_us <= s->last_us) {",
+        "    if (s->seq && items[0].time_us <= s->last_us - (INT64_C(1) << 50)) {",
+        "e2e/test_one_pass.py::test_read_again",
+    ),
+    mutant(
         "3.2",
         "duplicates are rejected, in one pass",
         "src/etl/unit.c",
