@@ -1,6 +1,7 @@
 #include "etl/event_group.h"
 
 #include "base/hugepage.h"
+#include "etl/copy_short.h"
 
 #include <stdlib.h>
 
@@ -47,18 +48,6 @@ static int grow(struct event_group *g, struct err *e) {
     return 0;
 }
 
-/* Copy a slice; up to 64 bytes after it are read, and written after `to`, which is far cheaper than a call of
- * memcpy(3) for each short text (both have the room: scan.h, SCAN_PADDING). */
-static inline uint8_t *put(uint8_t *to, struct str s) {
-    if (s.len <= 16)
-        memcpy(to, s.ptr, 16);
-    else if (s.len <= SCAN_PADDING)
-        memcpy(to, s.ptr, SCAN_PADDING);
-    else
-        memcpy(to, s.ptr, s.len);
-    return to + s.len;
-}
-
 static int add_keep(struct event_group *g, const struct scan_row *r, struct err *e) {
     const struct pipeline *p = g->pipeline;
     union event_keep_value *out = &g->keep[(size_t)g->rows * p->keep_count];
@@ -100,7 +89,7 @@ int event_group_add(struct event_group *g, const struct scan_row *r, int64_t ses
     uint8_t *to = g->text.data + g->text.len;
     for (int i = 0; i < TEXT_COUNT; i++) {
         struct str s = r->field[from[i]];
-        if (s.ptr) to = put(to, s);
+        if (s.ptr) to = copy_short(to, s);
     }
     g->text.len += bytes;
     if (g->pipeline->keep_count) TRY(add_keep(g, r, e));
