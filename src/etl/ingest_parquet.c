@@ -41,7 +41,7 @@ bool ingest_parquet_magic(int fd, uint64_t bytes) {
 
 static int read_footer(struct ingest_parquet *f, struct err *e) {
     uint8_t tail[PARQUET_TAIL_BYTES] = {0};
-    uint32_t len;
+    uint32_t len = 0;
     if (f->bytes >= sizeof tail)
         TRY(file_pread(f->fd, tail, sizeof tail, f->bytes - sizeof tail, f->path, e));
     int rc = parquet_read_tail(tail, f->bytes, &len, e);

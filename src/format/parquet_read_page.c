@@ -13,7 +13,7 @@ enum { HEADER_FIRST = 256, HEADER_MAX = 16 << 20 }; /* statistics may hold two v
 struct page_header {
     int32_t type, uncompressed, compressed, values, encoding, level_encoding, level_bytes, repetition_bytes;
     uint32_t crc;
-    bool has_crc, has_details, stored; /* stored: v2, not compressed whatever the codec */
+    bool has_crc, stored; /* stored: v2, not compressed whatever the codec */
 };
 
 struct parquet_column_reader {
@@ -94,7 +94,6 @@ int parquet_column_begin(struct parquet_column_reader *r, const struct parquet_f
 
 static void read_details(struct thrift_reader *t, struct page_header *h, bool v2, bool dictionary) {
     struct thrift_field f = {0};
-    h->has_details = true;
     while (thrift_read_field(t, &f)) {
         int id = f.id;
         if (f.type == THRIFT_I32) {
@@ -157,7 +156,8 @@ static int read_header(struct parquet_column_reader *r, struct page_header *h, s
         struct thrift_reader t = thrift_read(b->data, len);
         parse_header(&t, h);
         if (t.failed && t.ran_out && len == want && want < HEADER_MAX) continue;
-        if (t.failed || !h->has_details || h->uncompressed < 0 || h->compressed < 0 || h->values < 0)
+        bool wanted = h->type == DATA_PAGE || h->type == DICTIONARY_PAGE || h->type == DATA_PAGE_V2;
+        if (t.failed || h->uncompressed < 0 || h->compressed < 0 || (wanted && h->values < 0))
             return bad_header(r, e);
         r->offset += (uint64_t)(t.at - b->data);
         break;
