@@ -14,7 +14,7 @@ CSTD := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 LTO := $(shell echo 'int x;' | $(CC) -flto=auto -ffat-lto-objects -Werror -x c -c -o /dev/null - 2>/dev/null && echo -flto=auto -ffat-lto-objects)
 OPT ?= -O3 -g $(LTO)
 CFLAGS_ALL := $(CSTD) $(WARN) $(OPT) -pthread -fno-strict-aliasing -Isrc -DWEIR_VERSION='"$(VERSION)"' $(CFLAGS)
-LIBS := -l:libzstd.a -lz -lxxhash -lmaxminddb -lsqlite3 -ljansson -lyaml -lm -lpthread
+LIBS := -l:libzstd.a -lz -lsnappy -llz4 -lxxhash -lmaxminddb -lsqlite3 -ljansson -lyaml -lm -lpthread
 
 SRCS := $(filter-out %_test.c,$(wildcard $(FLOORS:%=src/%/*.c)))
 OBJS := $(SRCS:src/%.c=$(BUILD)/obj/%.o)

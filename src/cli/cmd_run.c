@@ -23,8 +23,9 @@ static const struct cli_usage usage = {
     .synopsis = "[OPTIONS] INPUT...",
     .about = "Clean click events, find each visitor's country and sessions, and write the tables events and\n"
              "rejects in one go: overwriting what was there, or appending. INPUT: CSV files, also .gz and\n"
-             ".zst, globs, folders (their *.csv, *.csv.gz, *.csv.zst), - for standard input.",
-    .examples = "  weir run data                                  # a folder of CSV files\n"
+             ".zst, Parquet files, globs, folders (their *.csv, *.csv.gz, *.csv.zst, *.parquet), - for\n"
+             "standard input (CSV).",
+    .examples = "  weir run data                                  # a folder of CSV and Parquet files\n"
                 "  weir run 'logs/2026-*.csv.gz' --mode append    # add a few more\n"
                 "  zcat clicks.gz | weir run -                    # from standard input\n"
                 "  weir run clicks.csv --pipeline pipeline.yaml   # other column names, kept columns, …\n"

@@ -28,15 +28,13 @@ static bool ends_with(const char *s, const char *tail) {
 }
 
 static bool is_data_name(const char *name) {
-    return *name != '.' &&
-           (ends_with(name, ".csv") || ends_with(name, ".csv.gz") || ends_with(name, ".csv.zst"));
+    return *name != '.' && (ends_with(name, ".csv") || ends_with(name, ".csv.gz") ||
+                            ends_with(name, ".csv.zst") || ends_with(name, ".parquet"));
 }
 
 static int add(struct list *l, const char *path, const struct stat *st, struct err *e) {
     struct input in = {.device = st ? st->st_dev : 0, .inode = st ? st->st_ino : 0};
     if (st) {
-        if (ends_with(path, ".parquet"))
-            return err_set(e, ERR_INPUT, "\"%s\": Parquet input is not supported yet; CSV is", path);
         if (!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode))
             return err_set(e, ERR_INPUT, "\"%s\" is no file to read; standard input is -", path);
         if (access(path, R_OK)) return err_errno(e, ERR_INPUT, "could not read \"%s\"", path);
@@ -51,11 +49,9 @@ static int add_folder(struct list *l, const char *path, struct err *e) {
     DIR *d = opendir(path);
     if (!d) return err_errno(e, ERR_INPUT, "could not list \"%s\"", path);
     size_t before = l->items.len;
-    bool parquet = false;
     int rc = 0;
     for (struct dirent *entry; !rc && (entry = readdir(d));) {
         struct stat st;
-        parquet = parquet || ends_with(entry->d_name, ".parquet");
         if (!is_data_name(entry->d_name)) continue;
         size_t len = strlen(path);
         const char *slash = len && path[len - 1] == '/' ? "" : "/";
@@ -68,12 +64,9 @@ static int add_folder(struct list *l, const char *path, struct err *e) {
             rc = add(l, file, &st, e);
     }
     closedir(d);
-    if (!rc && parquet)
-        rc = err_set(e, ERR_INPUT,
-                     "\"%s\" holds Parquet files, which are not supported yet as input; name its CSV files",
-                     path);
     if (!rc && l->items.len == before)
-        rc = err_set(e, ERR_INPUT, "no data in the folder \"%s\": it holds no *.csv, *.csv.gz or *.csv.zst",
+        rc = err_set(e, ERR_INPUT,
+                     "no data in the folder \"%s\": it holds no *.csv, *.csv.gz, *.csv.zst or *.parquet",
                      path);
     return rc;
 }

@@ -1,5 +1,7 @@
 #include "etl/event_group.h"
 
+#include "etl/copy_short.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -91,18 +93,6 @@ static int next_text(struct event_group *g, size_t bytes, uint8_t **out, struct 
     return 0;
 }
 
-/* Copy a slice; up to 64 bytes after it are read, and written after `to`, which is far cheaper than a call of
- * memcpy(3) for each short text (both have the room: scan.h, SCAN_PADDING). */
-static inline uint8_t *put(uint8_t *to, struct str s) {
-    if (s.len <= 16)
-        memcpy(to, s.ptr, 16);
-    else if (s.len <= SCAN_PADDING)
-        memcpy(to, s.ptr, SCAN_PADDING);
-    else
-        memcpy(to, s.ptr, s.len);
-    return to + s.len;
-}
-
 static uint64_t keep_text_bytes(const struct pipeline *p, const struct scan_row *r) {
     uint64_t bytes = 0;
     for (unsigned i = 0; i < p->keep_count; i++)
@@ -154,7 +144,7 @@ int event_group_add(struct event_group *g, const struct scan_row *r, int64_t ses
     row->session = UINT32_MAX;
     for (int i = 0; i < TEXT_COUNT; i++) {
         struct str s = r->field[text_column[i]];
-        if (s.ptr) to = put(to, s);
+        if (s.ptr) to = copy_short(to, s);
     }
     if (g->pipeline->keep_count) add_keep(g->pipeline, r, row, to);
     g->rows++;

@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "etl/ingest_copy.h"
+#include "etl/ingest_parquet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,8 +70,15 @@ static int open_file(struct ingest_file *f, const char *path, const char *tmp_di
     return 0;
 }
 
+static bool is_parquet(const struct ingest_file *f) {
+    size_t n = strlen(f->base_name);
+    return (n > 8 && strcmp(f->base_name + n - 8, ".parquet") == 0) || ingest_parquet_magic(f->fd, f->bytes);
+}
+
 static int read_header(const struct pipeline *p, struct ingest_file *f, struct ingest_buffer *b,
                        struct err *e) {
+    f->layout.rows = is_parquet(f);
+    if (f->layout.rows) return ingest_parquet_open(p, f->fd, f->path, f->bytes, &f->parquet, e);
     size_t len = f->bytes < HEADER_MAX ? (size_t)f->bytes : HEADER_MAX;
     TRY(buffer_reserve(b, len, e));
     TRY(file_pread(f->fd, b->data, len, 0, f->path, e));
@@ -127,8 +135,54 @@ static int cut_lines(struct ingest *in, uint32_t index, struct err *e) {
     return 0;
 }
 
+/* The copied rows of Parquet files take the place of the files. */
+static int copy_parquet(struct ingest *in, unsigned threads, const char *tmp_dir, bool show_progress,
+                        struct err *e) {
+    struct ingest_parquet **files = malloc((in->file_count + 1) * sizeof *files);
+    if (!files) return err_nomem(e);
+    bool any = false;
+    int copy = -1, rc = 0;
+    for (uint32_t i = 0; i < in->file_count; i++) {
+        files[i] = in->files[i].parquet;
+        any |= files[i] != NULL;
+    }
+    if (any)
+        rc = ingest_parquet_copy(in->pipeline, files, in->file_count, INGEST_CHUNK, threads, tmp_dir,
+                                 show_progress, &copy, e);
+    free(files);
+    if (any && !rc) rc = ingest_check_unchanged(in, e);
+    for (uint32_t i = 0; any && !rc && i < in->file_count; i++) {
+        struct ingest_file *f = &in->files[i];
+        if (!f->parquet) continue;
+        close(f->fd);
+        f->fd = fcntl(copy, F_DUPFD_CLOEXEC, 3);
+        f->copied = true;
+        if (f->fd < 0) rc = err_errno(e, ERR_OUTSIDE, "could not open the copy of \"%s\"", f->path);
+    }
+    if (copy >= 0) close(copy);
+    return rc;
+}
+
+static int cut_rows(struct ingest *in, uint32_t index, struct err *e) {
+    struct ingest_file *f = &in->files[index];
+    struct ingest_span span;
+    f->bytes = 0;
+    for (uint32_t group = 0, i = 0; ingest_parquet_span(f->parquet, &group, &i, &span);) {
+        TRY(add_chunk(in, (struct ingest_chunk){index, true, span.begin, span.end}, e));
+        f->bytes += span.end - span.begin;
+    }
+    ingest_parquet_free(f->parquet);
+    f->parquet = NULL;
+    return 0;
+}
+
+static int cut(struct ingest *in, uint32_t index, struct ingest_buffer *b, struct err *e) {
+    if (in->files[index].parquet) return cut_rows(in, index, e);
+    return in->pipeline->multiline ? cut_multiline(in, index, b, e) : cut_lines(in, index, e);
+}
+
 int ingest_open(struct ingest *in, const struct pipeline *p, const char *const *inputs, unsigned count,
-                const char *tmp_dir, bool show_progress, struct err *e) {
+                unsigned threads, const char *tmp_dir, bool show_progress, struct err *e) {
     *in = (struct ingest){.pipeline = p};
     in->files = calloc(count ? count : 1, sizeof *in->files);
     if (!in->files) return err_nomem(e);
@@ -137,20 +191,23 @@ int ingest_open(struct ingest *in, const struct pipeline *p, const char *const *
     struct ingest_buffer b = {0};
     int rc = 0;
     for (unsigned i = 0; i < count && !rc; i++) {
-        struct ingest_file *f = &in->files[i];
-        rc = open_file(f, inputs[i], tmp_dir, show_progress, e);
-        if (!rc) rc = read_header(p, f, &b, e);
-        in->bytes += f->bytes;
+        rc = open_file(&in->files[i], inputs[i], tmp_dir, show_progress, e);
+        if (!rc) rc = read_header(p, &in->files[i], &b, e);
     }
-    for (unsigned i = 0; i < count && !rc; i++)
-        rc = p->multiline ? cut_multiline(in, i, &b, e) : cut_lines(in, i, e);
+    if (!rc) rc = copy_parquet(in, threads, tmp_dir, show_progress, e);
+    for (unsigned i = 0; i < count && !rc; i++) {
+        rc = cut(in, i, &b, e);
+        in->bytes += in->files[i].bytes;
+    }
     ingest_buffer_release(&b);
     return rc;
 }
 
 void ingest_release(struct ingest *in) {
-    for (uint32_t i = 0; in->files && i < in->file_count; i++)
+    for (uint32_t i = 0; in->files && i < in->file_count; i++) {
         if (in->files[i].fd >= 0) close(in->files[i].fd);
+        ingest_parquet_free(in->files[i].parquet);
+    }
     free(in->files);
     free(in->chunks);
     *in = (struct ingest){0};

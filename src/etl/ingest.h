@@ -1,8 +1,9 @@
 /* Input: files opened, headers read, and the bytes cut into chunks of whole records that can be read twice,
  * by any thread.
  *
- * A local uncompressed file is read in place. What cannot be read twice (gzip, zstd, pipes, standard input)
- * is first copied, decompressed, to an unnamed temporary file: both scans then work alike. */
+ * A local uncompressed CSV file is read in place. What cannot be read twice (gzip, zstd, pipes, standard
+ * input) is first copied, decompressed, to an unnamed temporary file: both scans then work alike. So is
+ * Parquet, as rows (ingest_parquet.h): what ends in .parquet, and files with Parquet's magic at both ends. */
 #ifndef WEIR_ETL_INGEST_H
 #define WEIR_ETL_INGEST_H
 
@@ -18,9 +19,10 @@ struct ingest_file {
     const char *base_name; /* for source_file (4.2) */
     int fd;
     bool copied;    /* fd is a temporary copy */
-    uint64_t bytes; /* uncompressed */
+    uint64_t bytes; /* uncompressed; of Parquet, what was copied */
     int64_t mtime_ns;
     struct scan_layout layout;
+    struct ingest_parquet *parquet; /* until it is copied; NULL: CSV, or copied */
 };
 
 /* A span of a file's bytes. `exact`: begins and ends at record boundaries; else the records that begin in it
@@ -40,9 +42,10 @@ struct ingest {
     uint64_t bytes; /* of all files, uncompressed */
 };
 
-/* Open all inputs and read their headers; errors name the file (ERR_INPUT). "-" is standard input. */
+/* Open all inputs and read their headers; errors name the file (ERR_INPUT). "-" is standard input. Parquet is
+ * copied by so many threads. */
 int ingest_open(struct ingest *in, const struct pipeline *p, const char *const *inputs, unsigned count,
-                const char *tmp_dir, bool show_progress, struct err *e);
+                unsigned threads, const char *tmp_dir, bool show_progress, struct err *e);
 void ingest_release(struct ingest *in);
 
 /* A thread's read buffer. */

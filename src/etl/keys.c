@@ -25,13 +25,14 @@ static int scan_chunk(struct scan *s, uint32_t index, struct scanner *scanner, s
     size_t len;
     TRY(ingest_read(s->in, index, b, &data, &len, &c->first, e));
     c->len = (uint32_t)len;
-    uint64_t counted = scanner_count_records(s->in->pipeline, data, len);
+    const struct scan_layout *layout = &s->in->files[s->in->chunks[index].file].layout;
+    uint64_t counted = scanner_count_records(s->in->pipeline, layout, data, len);
     const char *path = s->in->files[s->in->chunks[index].file].path;
     if (counted >> KEY_ROW_BITS)
         return err_set(e, ERR_INPUT, "could not read \"%s\": more than a million records in one chunk", path);
     c->anchors = arena_alloc(arena, (counted / k->anchor_stride + 1) * sizeof *c->anchors);
     if (!c->anchors) return err_nomem(e);
-    TRY(scanner_begin(scanner, &s->in->files[s->in->chunks[index].file].layout, data, len, e));
+    TRY(scanner_begin(scanner, layout, data, len, e));
     const unsigned shift = 64 - k->partition_bits;
     const uint32_t anchor_mask = k->anchor_stride - 1;
     uint64_t row = (uint64_t)index << KEY_ROW_BITS;

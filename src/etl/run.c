@@ -115,7 +115,8 @@ static int open_output(struct run *r, struct output *t, const char *name, int pa
 
 static int open_all(struct run *r, struct err *e) {
     const struct run_options *o = r->o;
-    TRY(ingest_open(&r->in, o->pipeline, o->inputs, o->input_count, r->tmp_dir, o->progress, e));
+    TRY(ingest_open(&r->in, o->pipeline, o->inputs, o->input_count, r->budget.threads, r->tmp_dir,
+                    o->progress, e));
     r->out->input_bytes = r->in.bytes;
     TRY(mmdb_open(o->mmdb_path, &r->mmdb, e));
     TRY(random_uuid(r->prefix, e));

@@ -1,5 +1,5 @@
-/* The row scanner: CSV bytes in, cleansed records out (pipeline.md 1.2–1.4, 1.6, 2). The one parser of all
- * scans.
+/* The row scanner: CSV bytes, or rows copied from Parquet (row_format.h), in, cleansed records out
+ * (pipeline.md 1.2–1.6, 2). The one parser of all scans.
  *
  * `strict: false` (1.7) changes nothing here: this reader's own idea of a malformed record is the strict one.
  * The delimiter is neither a quote nor CR nor LF. Records may be longer than SCAN_RECORD_MAX: who cuts a file
@@ -14,6 +14,7 @@ enum { SCAN_PADDING = 64, SCAN_RECORD_MAX = 16 << 20 };
 
 /* Where a file's header puts the columns (1.3). */
 struct scan_layout {
+    bool rows;                     /* no CSV but rows of row_format.h: nothing below matters */
     uint32_t field_count;          /* fields of the header, which every record must have */
     uint32_t column[COLUMN_COUNT]; /* field number of each, from 0 */
     uint32_t keep[KEEP_MAX];       /* of each keep column */
@@ -42,11 +43,12 @@ struct scan_row {
     /* After 2.3: unquoted, trimmed, null tokens null (ptr NULL). Of a malformed row all are null. device is
      * not yet lower-cased and ip_address not yet checked: the caller does it, by scan_device (2.6) and
      * ip_parse (2.7), and may cache. */
-    struct str field[COLUMN_COUNT];
-    int64_t time_us; /* when REASON_NONE */
-    uint32_t offset; /* where the record begins in the chunk */
-    uint32_t length; /* without its line end: the raw text. (A line feed inside a quote that
-                        the file's end leaves open is part of it.) */
+    struct str field[COLUMN_COUNT]; /* a timestamp that was no text is given one, as in 4.2, only in SCAN_FULL
+                                       and where there is a reason; else it is empty */
+    int64_t time_us;                /* when REASON_NONE */
+    uint32_t offset;                /* where the record begins in the chunk */
+    uint32_t length;                /* without its line end: the raw text. (A line feed inside a quote that
+                                       the file's end leaves open is part of it.) */
     const struct scan_keep_value *keep; /* keep_count values; only in SCAN_FULL and when REASON_NONE */
 };
 
@@ -69,8 +71,10 @@ int scanner_begin(struct scanner *s, const struct scan_layout *layout, const uin
 /* The next record; false at the chunk's end. Lines of zero bytes are passed over. */
 bool scanner_next(struct scanner *s, struct scan_row *row);
 
-/* Records in the chunk, counted by line structure alone, independently of classification (5.1). */
-uint64_t scanner_count_records(const struct pipeline *p, const uint8_t *data, size_t len);
+/* Records in the chunk, counted by line structure (of rows: by their lengths) alone, independently of
+ * classification (5.1). */
+uint64_t scanner_count_records(const struct pipeline *p, const struct scan_layout *layout,
+                               const uint8_t *data, size_t len);
 
 /* `multiline: true`: where a record that begins at data ends (the byte after its LF), or 0 when it does not
  * end within len. With `eof` the end of the data ends it. A blank line counts as a record here. */

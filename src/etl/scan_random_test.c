@@ -61,7 +61,7 @@ static uint64_t compare(const struct pipeline *p, const struct scan_layout *l, c
     }
     naive_release(&n);
     assert_false(scanner_next(s, &row));
-    assert_int_equal(scanner_count_records(p, data, len), rows);
+    assert_int_equal(scanner_count_records(p, l, data, len), rows);
     scanner_free(s);
     free(data);
     return rows;

@@ -61,7 +61,7 @@ static char *dump(const struct pipeline *p, const char *text, size_t len) {
         *out = 0;
     }
     assert_false(scanner_next(s, &row));
-    assert_int_equal(scanner_count_records(p, data, len), rows);
+    assert_int_equal(scanner_count_records(p, &l, data, len), rows);
     scanner_free(s);
     free(data);
     return result;

@@ -86,10 +86,11 @@ static int read_chunk(struct unit_reader *r, struct unit *u, uint32_t chunk, str
     size_t len;
     uint64_t first;
     TRY(ingest_read(r->in, chunk, &r->input, &data, &len, &first, e));
-    r->counted += scanner_count_records(r->in->pipeline, data, len);
-    r->bytes += len;
     uint32_t file = r->in->chunks[chunk].file;
-    TRY(scanner_begin(r->scanner, &r->in->files[file].layout, data, len, e));
+    const struct scan_layout *layout = &r->in->files[file].layout;
+    r->counted += scanner_count_records(r->in->pipeline, layout, data, len);
+    r->bytes += len;
+    TRY(scanner_begin(r->scanner, layout, data, len, e));
     for (struct scan_row row; *fits && scanner_next(r->scanner, &row);) {
         if (__builtin_expect(row.reason != REASON_NONE, 0)) {
             TRY(day_writer_reject(w, row.reason, &row, data, file, e));

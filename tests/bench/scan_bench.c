@@ -49,7 +49,7 @@ static void run_index(struct input *in) {
 static void run_count(struct input *in) {
     for (size_t i = 0, n; i < in->len; i += n) {
         n = chunk_at(in, i);
-        in->rows += scanner_count_records(in->pipeline, in->data + i, n);
+        in->rows += scanner_count_records(in->pipeline, &in->layout, in->data + i, n);
     }
 }
 

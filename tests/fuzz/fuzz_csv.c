@@ -68,7 +68,7 @@ static void check_records(const struct pipeline *p, const struct scan_layout *l,
     }
     naive_release(&n);
     must(!scanner_next(s, &row));
-    must(scanner_count_records(p, data, len) == rows);
+    must(scanner_count_records(p, l, data, len) == rows);
     scanner_free(s);
     free(chunk);
 }

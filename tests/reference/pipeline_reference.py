@@ -1,8 +1,8 @@
 """The pipeline of pipeline.md, as plainly as it can be said: slow, byte by byte, from the text alone.
 
 It exists to be compared with. Nothing here is shared with any stack, and no library reads the CSV, the
-timestamps or the numbers; only the MMDB's tree walk (maxminddb) and the address grammar, which the text
-itself defines by inet_pton(3), are borrowed. Comments carry the clause numbers.
+timestamps or the numbers; only the MMDB's tree walk (maxminddb), Parquet's encodings (pyarrow) and the address
+grammar, which the text itself defines by inet_pton(3), are borrowed. Comments carry the clause numbers.
 """
 
 from __future__ import annotations
@@ -249,6 +249,70 @@ def read_header(name: str, record: bytes, config: Config) -> tuple[int, dict[str
     return len(names), where
 
 
+# ---- 1.5: Parquet -----------------------------------------------------------------------------------------
+
+
+class Micros(int):
+    """A timestamp that was no text: epoch µs."""
+
+
+def typed_time(value: Any, kind: Any, config: Config) -> Any:
+    """Text stays text; all else becomes epoch µs, floored."""
+    import pyarrow as pa
+
+    if value is None or isinstance(value, str):
+        return value
+    if pa.types.is_timestamp(kind):
+        unit = {"s": SECOND_US, "ms": 1000, "us": 1}.get(kind.unit)
+        return Micros(value * unit if unit else value // 1000)
+    return Micros(value * {"epoch_s": SECOND_US, "epoch_ms": 1000, "epoch_us": 1}[config.timestamp])
+
+
+def parquet_column(name: str, table: Any, wanted: str, kind: str, config: Config) -> list[Any]:
+    """The column's values as str, int, float, Micros or None; BadInput when its type will not do for `kind`."""
+    import pyarrow as pa
+
+    if table.column_names.count(wanted) != 1:
+        raise BadInput(f"{name}: no column {wanted}, or twice")
+    column = table[wanted]
+    found = column.type
+    text = pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_binary(found)
+    whole = pa.types.is_integer(found)
+    fits = text or pa.types.is_null(found)
+    fits = fits or (kind == "long" and whole) or (kind == "double" and (whole or pa.types.is_floating(found)))
+    if kind == "timestamp":
+        fits = fits or pa.types.is_timestamp(found) or (whole and config.timestamp != "iso8601")
+    if not fits:
+        raise BadInput(f"{name}: column {wanted} is {found}")
+    if pa.types.is_timestamp(found):
+        column = column.cast(pa.int64())
+    values = column.to_pylist()
+    if pa.types.is_binary(found):
+        try:
+            values = [None if v is None else v.decode("utf-8", "strict") for v in values]
+        except UnicodeDecodeError as e:
+            raise BadInput(f"{name}: column {wanted} is not UTF-8") from e
+    return [typed_time(v, found, config) for v in values] if kind == "timestamp" else values
+
+
+def parquet_rows(name: str, data: bytes, config: Config) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """Of every row: the seven columns, and those to keep."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except pa.ArrowException as e:
+        raise BadInput(f"{name}: {e}") from e
+    seven = [
+        parquet_column(name, table, config.columns[c], "timestamp" if c == "timestamp" else "string", config)
+        for c in COLUMNS
+    ]
+    kept = [parquet_column(name, table, column, kind, config) for column, kind in config.keep]
+    for i in range(table.num_rows):
+        yield {c: values[i] for c, values in zip(COLUMNS, seven, strict=True)}, [v[i] for v in kept]
+
+
 # ---- 2: cleansing ---------------------------------------------------------------------------------------
 
 
@@ -262,6 +326,13 @@ def to_null(value: bytes, config: Config) -> str | None:
     if text == "" or ascii_lower(text) in [ascii_lower(t) for t in config.null_tokens]:
         return None
     return text
+
+
+def cleansed(value: Any, config: Config) -> Any:
+    """2.2 and 2.3, of texts; typed values of Parquet stay as they are."""
+    if isinstance(value, str):
+        value = value.encode()
+    return to_null(value, config) if isinstance(value, bytes) else value
 
 
 def all_digits(text: str) -> bool:
@@ -427,10 +498,13 @@ class Geo:
         return "ZZ"
 
 
-def keep_value(text: str | None, kind: str) -> tuple[Any, bool]:
-    """1.6: the value, and whether it did not fit."""
+def keep_value(text: Any, kind: str) -> tuple[Any, bool]:
+    """1.6: the value, and whether it did not fit; numbers come from Parquet."""
     if text is None or kind == "string":
         return text, False
+    if isinstance(text, int | float):
+        fits = -(2**63) <= text < 2**63 if kind == "long" else math.isfinite(text)
+        return (None, True) if not fits else (text if kind == "long" else float(text), False)
     if kind == "long":
         digits = text[1:] if text[0] in "+-" else text
         if all_digits(digits) and len(digits) <= 18:
@@ -483,6 +557,9 @@ def run(files: list[tuple[str, bytes]], pipeline: dict | None, mmdb: str) -> Res
     geo = Geo(mmdb)
     inputs = []
     for name, data in files:
+        if name.endswith(".parquet"):
+            inputs.append((name, list(parquet_rows(name, data, config)), 0, {}))
+            continue
         found = records(name, decompress(name, data), config)
         header = next(found, None)
         if header is None:
@@ -497,21 +574,32 @@ def run(files: list[tuple[str, bytes]], pipeline: dict | None, mmdb: str) -> Res
     by_user: dict[str, list[Event]] = {}
     rows_in = 0
     for name, found, field_count, where in inputs:
-        for _, record in found:
+        for first, second in found:
             rows_in += 1
-            values = fields_of(record, ord(config.delimiter))
-            if values is None or len(values) != field_count or not is_utf8(record):
-                raw = record.decode("utf-8", "replace")
-                rejects.append(("malformed_row", *[None] * 7, raw, name))
-                continue
-            row = {c: to_null(values[where[config.columns[c]]], config) for c in COLUMNS}
+            if isinstance(first, dict):  # Parquet: the seven, and what is to be kept
+                row, kept_values = {c: cleansed(v, config) for c, v in first.items()}, second
+            else:  # CSV: an offset, and the record
+                values = fields_of(second, ord(config.delimiter))
+                if values is None or len(values) != field_count or not is_utf8(second):
+                    raw = second.decode("utf-8", "replace")
+                    rejects.append(("malformed_row", *[None] * 7, raw, name))
+                    continue
+                row = {c: to_null(values[where[config.columns[c]]], config) for c in COLUMNS}
+                kept_values = [values[where[column]] for column, _ in config.keep]
             reason = None
             time = None
             for required in ("event_id", "user_id", "timestamp"):
                 if reason is None and row[required] is None:
                     reason = "missing_" + required
+            stamp = row["timestamp"]
+            if isinstance(stamp, Micros):
+                in_range = FIRST_US <= stamp < END_US
+                row["timestamp"] = print_timestamp(stamp) if in_range else str(int(stamp))  # 4.2
             if reason is None:
-                time = parse_timestamp(row["timestamp"], config.timestamp)
+                if isinstance(stamp, Micros):
+                    time = int(stamp) if in_range else None
+                else:
+                    time = parse_timestamp(stamp, config.timestamp)
                 if time is None:
                     reason = "bad_timestamp"
             if reason is not None:
@@ -519,8 +607,8 @@ def run(files: list[tuple[str, bytes]], pipeline: dict | None, mmdb: str) -> Res
                 rejects.append((reason, *(row[c] for c in COLUMNS), None, name))
                 continue
             keep = []
-            for column, kind in config.keep:
-                value, misfit = keep_value(to_null(values[where[column]], config), kind)
+            for (column, kind), raw_value in zip(config.keep, kept_values, strict=True):
+                value, misfit = keep_value(cleansed(raw_value, config), kind)
                 keep.append(value)
                 nulled[column] += misfit
             device = row["device"]
