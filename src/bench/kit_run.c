@@ -57,9 +57,8 @@ static const char *case_needs(const struct stack *s, const json_t *spec) {
     return needs;
 }
 
-/* Read otherwise than strictly, a file may give other rows, so only single runs that end well are compared.
- */
-static bool is_chosen(const struct kit_request *r, const json_t *spec) {
+/* Without strict reading: single runs that end well, of clauses in which the reader matters. */
+static bool is_chosen(const struct kit_request *r, const json_t *clause, const json_t *spec) {
     const char *id = json_string_value(json_object_get(spec, "id"));
     if (r->asked && !kit_is_of(id, r->asked)) return false;
     return !r->not_strict || (json_is_true(json_object_get(clause, "reader")) &&
