@@ -15,6 +15,7 @@ struct kit_case {
     const char *catalog_path, *catalog_uri, *warehouse; /* in folder */
     const char *needs;                                  /* skipped: the feature that the stack lacks */
     json_t *pipeline;                                   /* the whole of it, as the job has it */
+    bool ran;                                           /* up to its last run */
     struct stack_answer answer;                         /* of the last run */
     json_t *result;                                     /* its result file; NULL: none */
     char *before[KIT_TABLES];               /* metadata locations before the last run; from malloc */

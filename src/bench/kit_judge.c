@@ -20,6 +20,8 @@ int kit_problem(struct kit_case *c, struct err *e, const char *fmt, ...) {
         if (cut && (uint8_t)text[cut - 1] >= 0xC0) cut--;
         strcpy(text + cut, "…");
     }
+    for (char *at = text; *at; at++)
+        if ((uint8_t)*at < ' ') *at = ' ';
     json_t *line = json_string(text);
     if (!line) line = json_string("a message that is not UTF-8");
     return json_array_append_new(c->problems, line) ? err_nomem(e) : 0;
@@ -310,8 +312,9 @@ static int judge_commits(struct kit_case *c, struct err *e) {
     const json_t *want = json_object_get(c->spec, "commits");
     json_t *got = NULL;
     if (!want) return 0;
-    int rc = kit_catalog_logged(c, &got, e);
-    if (!rc) rc = judge_value(c, "catalog", "commits", want, got, e);
+    struct err problem = {0};
+    if (kit_catalog_logged(c, &got, &problem)) TRY(kit_problem(c, e, "the catalog: %s", problem.msg));
+    int rc = judge_value(c, "catalog", "commits", want, got, e);
     json_decref(got);
     return rc;
 }
@@ -344,6 +347,7 @@ static int judge_end(struct kit_case *c, struct err *e) {
 }
 
 int kit_judge(const struct kit_request *r, struct kit_case *c, struct err *e) {
+    if (!c->ran) return 0;
     TRY(judge_end(c, e));
     TRY(judge_unchanged(c, e));
     if (json_is_string(json_object_get(c->spec, "error"))) return 0;

@@ -163,12 +163,14 @@ static int run_step(struct runner *k, struct kit_case *c, const json_t *step, un
     file = arena_printf(&k->arena, "%s/job.json", dir ? dir : "");
     if (!rc && !file) rc = err_nomem(e);
     if (!rc) rc = job_write(&j, file, e);
-    if (!rc && forbidden) rc = kit_catalog_forbid(c, forbidden, e);
+    struct err problem = {0};
+    if (!rc && forbidden && kit_catalog_forbid(c, forbidden, &problem))
+        rc = kit_problem(c, e, "the catalog: %s", problem.msg);
     if (!rc) rc = stack_session_run(k->session, file, k->r->seconds, &k->arena, &c->answer, e);
-    if (!rc && forbidden) rc = kit_catalog_forbid(c, NULL, e);
+    if (!rc && forbidden && !problem.code && kit_catalog_forbid(c, NULL, &problem))
+        rc = kit_problem(c, e, "the catalog: %s", problem.msg);
     json_decref(c->result);
     c->result = NULL;
-    struct err problem = {0};
     if (!rc && c->answer.code == 0 && job_result_read(j.result_file, &c->result, &problem))
         rc = kit_problem(c, e, "%s", problem.msg);
     free(pipeline);
@@ -194,8 +196,11 @@ static int run_case(struct runner *k, struct kit_case *c, struct err *e) {
     TRY(file_make_dirs(arena_printf(&k->arena, "%s/lake/warehouse", c->folder), e));
     TRY(run_before(k, c, e));
     if (json_array_size(c->problems)) return 0;
+    c->ran = true;
     TRY(kit_locate(c, c->before, e));
-    if (json_object_get(c->spec, "commits")) TRY(kit_catalog_log(c, e));
+    struct err problem = {0};
+    if (json_object_get(c->spec, "commits") && kit_catalog_log(c, &problem))
+        TRY(kit_problem(c, e, "the catalog: %s", problem.msg));
     TRY(run_step(k, c, c->spec, 0, e));
     return kit_locate(c, c->after, e);
 }
