@@ -66,7 +66,7 @@ print-cflags: ; $(info $(CFLAGS_ALL))
 print-units: ; $(info $(TEST_BINS))
 	@:
 
-.PHONY: install-deps install run check format test test-fast test-full mutants clean
+.PHONY: install-deps install run check format test test-fast test-full conformance mutants clean
 install-deps: ## install what is missing on Debian or Ubuntu (scripts/setup)
 	@scripts/setup
 
@@ -82,6 +82,9 @@ test-fast: ## units and command line under sanitizers
 	@tests/run_all fast
 test-full: ## end to end: conformance, other readers and writers, crashes
 	@tests/run_all full
+
+conformance: all ## docs/conformance.md anew: the kit over all stacks that are set up
+	@scripts/conformance
 
 check: ## format, floors, headers, warnings, static analysis, linters
 	@scripts/check

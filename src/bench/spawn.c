@@ -20,7 +20,8 @@ extern char **environ;
 
 enum { OUTPUT_MAX = 1 << 16, GRACE_SECONDS = 10 };
 
-static int start(const struct stack *s, const char *const *argv, int output, pid_t *pid) {
+/* Returns an errno. */
+static int spawn(const struct stack *s, const char *const *argv, const struct stack_streams *to, pid_t *pid) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none, defaults;
@@ -35,8 +36,12 @@ static int start(const struct stack *s, const char *const *argv, int output, pid
         posix_spawn_file_actions_destroy(&files);
         return rc;
     }
-    if (!rc) rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    if (!rc) rc = posix_spawn_file_actions_adddup2(&files, output, 1);
+    if (to->in >= 0)
+        rc = posix_spawn_file_actions_adddup2(&files, to->in, 0);
+    else
+        rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    if (!rc) rc = posix_spawn_file_actions_adddup2(&files, to->out >= 0 ? to->out : STDERR_FILENO, 1);
+    if (!rc && to->err >= 0) rc = posix_spawn_file_actions_adddup2(&files, to->err, 2);
     if (!rc) rc = posix_spawn_file_actions_addchdir_np(&files, s->dir);
     if (!rc) rc = posix_spawnattr_setsigmask(&attr, &none);
     if (!rc) rc = posix_spawnattr_setsigdefault(&attr, &defaults);
@@ -50,6 +55,14 @@ static int start(const struct stack *s, const char *const *argv, int output, pid
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     return rc;
+}
+
+int stack_start(const struct stack *s, const char *const *argv, const struct stack_streams *to, pid_t *pid,
+                struct err *e) {
+    int rc = spawn(s, argv, to, pid);
+    if (!rc) return 0;
+    errno = rc;
+    return err_errno(e, ERR_OUTSIDE, "could not start \"%s\" of stack \"%s\"", argv[0], s->name);
 }
 
 /* Take what the pipe holds; what is over the maximum is read and dropped, so that the child never blocks. */
@@ -109,14 +122,9 @@ int stack_spawn(const struct stack *s, const char *const *argv, struct arena *ar
     struct buf text;
     buf_init(&text, OUTPUT_MAX + 1);
     pid_t pid;
-    int rc = start(s, argv, out ? pipes[1] : STDERR_FILENO, &pid);
+    int rc = stack_start(s, argv, &(struct stack_streams){-1, pipes[1], -1}, &pid, e);
     if (pipes[1] >= 0) close(pipes[1]);
-    if (rc) {
-        errno = rc;
-        rc = err_errno(e, ERR_OUTSIDE, "could not start \"%s\" of stack \"%s\"", argv[0], s->name);
-    } else {
-        rc = wait_for(pid, pipes[0], &text, &signals, end, e);
-    }
+    if (!rc) rc = wait_for(pid, pipes[0], &text, &signals, end, e);
     if (pipes[0] >= 0) close(pipes[0]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!rc && out) {

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum { STACK_LIST_MAX = 32 };
 
@@ -41,5 +42,14 @@ struct stack_exit {
  * and ERR_INTERRUPTED returned. A command that cannot be started: ERR_OUTSIDE. */
 int stack_spawn(const struct stack *s, const char *const *argv, struct arena *arena, const char **out,
                 struct stack_exit *end, struct err *e);
+
+/* Descriptors for a child's streams; -1: nothing to read, our standard error for the other two. */
+struct stack_streams {
+    int in, out, err;
+};
+
+/* The same without waiting: the caller reaps it. Its process group is its own pid. */
+int stack_start(const struct stack *s, const char *const *argv, const struct stack_streams *to, pid_t *pid,
+                struct err *e);
 
 #endif

@@ -1,7 +1,10 @@
-/* weir stack: which stacks there are, and what each still needs on this machine. */
+/* weir stack: which stacks there are, what each still needs on this machine, and whether it does what it
+ * must. */
 #include "base/files.h"
+#include "base/threads.h"
 #include "bench/stack.h"
 #include "cli/cli.h"
+#include "cli/stack_kit.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -10,15 +13,19 @@
 
 static const struct cli_usage usage = {
     .name = "stack",
-    .synopsis = "list | check [NAME] | setup NAME",
+    .synopsis = "list | check [NAME] | setup NAME | test NAME",
     .about =
         "A stack is a folder that runs the pipeline with some engine (docs/stacks.md). `check` asks each\n"
-        "for its versions: a stack that cannot answer needs `setup`.",
+        "for its versions: a stack that cannot answer needs `setup`. `test` runs it on small inputs for "
+        "each\n"
+        "clause of the pipeline and compares every row of what comes out (docs/conformance.md).",
     .examples = "  weir stack list\n"
                 "  weir stack check            # exit code 1 when one is not ready\n"
-                "  weir stack setup native\n",
+                "  weir stack setup pythonic\n"
+                "  weir stack test pythonic    # exit code 1 when a case fails\n"
+                "  weir stack test pythonic --clause 2.5 --keep /tmp/cases\n",
     .more = "Stacks are found in WEIR_STACKS, else in stacks/ beside the binary's build folder, else in\n"
-            "PREFIX/share/weir/stacks.\n",
+            "PREFIX/share/weir/stacks; the cases in PREFIX/share/weir/conformance or the source tree.\n",
 };
 
 int cli_stacks(char out[PATH_MAX], struct err *e) {
@@ -163,6 +170,17 @@ static int setup(const char *root, const char *name, struct err *e) {
     return rc;
 }
 
+static int test(const char *root, const char *name, const struct stack_kit_options *options, struct err *e) {
+    struct stack s;
+    int rc = stack_read(&s, root, name, e);
+    if (!rc) {
+        interrupt_install();
+        rc = stack_kit_run(&s, options, e);
+    }
+    stack_release(&s);
+    return rc;
+}
+
 /* A stack asked for by name must be there. */
 static int readable(const char *root, const char *name, struct err *e) {
     struct stack s;
@@ -171,8 +189,10 @@ static int readable(const char *root, const char *name, struct err *e) {
     return rc;
 }
 
-static int dispatch(int argc, char **argv, bool json, struct arena *arena, struct err *e) {
+static int dispatch(int argc, char **argv, const struct stack_kit_options *options, struct arena *arena,
+                    struct err *e) {
     char root[PATH_MAX];
+    bool json = options->json;
     const char **names = NULL;
     size_t count = 0;
     const char *verb = argc ? argv[0] : "list";
@@ -184,21 +204,28 @@ static int dispatch(int argc, char **argv, bool json, struct arena *arena, struc
     if (strcmp(verb, "check") == 0) TRY(readable(root, argv[1], e));
     if (strcmp(verb, "check") == 0) return check(root, (const char *const *)&argv[1], 1, json, e);
     if (strcmp(verb, "setup") == 0 && argc == 2) return setup(root, argv[1], e);
-    return err_set(e, ERR_USAGE, "say list, check [NAME] or setup NAME; see weir stack --help");
+    if (strcmp(verb, "test") == 0 && argc == 2) return test(root, argv[1], options, e);
+    return err_set(e, ERR_USAGE, "say list, check [NAME], setup NAME or test NAME; see weir stack --help");
 }
 
 int cmd_stack(int argc, char **argv) {
     struct err e = {0};
     struct arena arena;
-    bool json = false;
+    struct stack_kit_options o = {0};
     const struct cli_option options[] = {
-        {"json", NULL, "print JSON (list, check)", .flag = &json},
+        {"json", NULL, "print JSON (list, check, test)", .flag = &o.json},
+        {"clause", "N", "test: only its cases: 2, 2.5, or one case's id", .text = &o.clause},
+        {"not-strict", NULL, "test: what differs with input.csv.strict false", .flag = &o.not_strict},
+        {"keep", "DIR", "test: leave each case's job, inputs and lake there", .text = &o.keep},
+        {"timeout", "SECONDS", "test: for one run [300]", .text = &o.timeout},
+        {"kit", "DIR", "test: other cases than those that come with weir", .text = &o.kit},
         {0},
     };
     int rc = cli_parse(&usage, options, NULL, &argc, argv, &e);
     if (rc) return cli_end(rc, &e);
     arena_init(&arena);
-    rc = dispatch(argc, argv, json, &arena, &e);
+    rc = dispatch(argc, argv, &o, &arena, &e);
     arena_release(&arena);
+    if (rc == ERR_DIFFERENT && !e.code) return cli_end(0, &e) ? ERR_OUTSIDE : ERR_DIFFERENT;
     return cli_end(rc, &e);
 }

@@ -1,5 +1,5 @@
 """Unit tests of the package, with the libraries that `setup` installed; that the stack keeps the whole contract is
-shown by tests/conformance of the repository (WEIR_TEST_STACK=pythonic WEIR_TEST_SERVE=1)."""
+shown by `weir stack test pythonic`."""
 
 import pathlib
 import sys
