@@ -27,9 +27,8 @@ from reference import pipeline_reference as reference
 from tools import clicks, engine, mmdb_writer
 from tools.spark import Spark, spark_only
 
-STACK_FILE = engine.ROOT / "stacks" / (engine.STACK or "native") / "stack.yaml"
 pytestmark = pytest.mark.skipif(
-    "parquet" not in STACK_FILE.read_text(), reason=f"the stack {engine.STACK} reads no Parquet"
+    not engine.stack_has("parquet"), reason=f"the stack {engine.STACK} reads no Parquet"
 )
 SEEDS = int(os.environ.get("WEIR_TEST_SEEDS", "40"))
 FIRST = int(os.environ.get("WEIR_TEST_SEED", "1"))

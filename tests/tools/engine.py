@@ -62,6 +62,13 @@ def current_snapshot(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
+def stack_has(feature: str) -> bool:
+    """Whether the stack under test names this feature in its stack.yaml."""
+    text = (ROOT / "stacks" / (STACK or "native") / "stack.yaml").read_text()
+    return feature in re.search(r"^features: \[(.*)\]", text, re.M)[1].split(", ")
+
+
+@functools.cache
 def served_stacks() -> dict[str, str]:
     """What makes weir find the stack's session instead of the stack."""
     if not STACK or not os.environ.get("WEIR_TEST_SERVE"):
