@@ -207,14 +207,6 @@ def no_database(folder, databases):
     assert s.lake.state() == {"events": None, "rejects": None}
 
 
-@clause("2.8-database-without-countries")
-def no_countries(folder, databases):
-    """A city-less, country-less database would silently make everything ZZ."""
-    s = Setup(folder, databases)
-    done = s.lake.run([s.a], databases([("1.0.0.0/8", {"asn": 5})]), ok=False)
-    assert done.code == 3
-
-
 @clause("4.1-events-schema")
 def events_schema(folder, databases):
     s = Setup(folder, databases)
