@@ -4,7 +4,7 @@
 #define WEIR_BENCH_KIT_CASE_H
 
 #include "bench/kit.h"
-#include "bench/session.h"
+#include "bench/stack_session.h"
 #include "bench/verify_tables.h"
 
 enum { KIT_EVENTS, KIT_REJECTS, KIT_TABLES };

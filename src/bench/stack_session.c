@@ -1,4 +1,4 @@
-#include "bench/session.h"
+#include "bench/stack_session.h"
 
 #include "base/buf.h"
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 /* Many jobs for one stack: by its `serve` where it has one, so that the engine starts once, else by one `run`
  * each (docs/stacks.md). */
-#ifndef WEIR_BENCH_SESSION_H
-#define WEIR_BENCH_SESSION_H
+#ifndef WEIR_BENCH_STACK_SESSION_H
+#define WEIR_BENCH_STACK_SESSION_H
 
 #include "bench/stack.h"
 
