@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 
@@ -41,5 +42,9 @@ struct stack_exit {
  * and ERR_INTERRUPTED returned. A command that cannot be started: ERR_OUTSIDE. */
 int stack_spawn(const struct stack *s, const char *const *argv, struct arena *arena, const char **out,
                 struct stack_exit *end, struct err *e);
+
+/* What its `versions` command prints, a JSON object, into *found (the caller's to json_decref); or NULL
+ * there, and the reason in *why. Only an interrupt is an error. */
+int stack_versions(struct stack *s, json_t **found, const char **why, struct err *e);
 
 #endif
