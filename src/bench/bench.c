@@ -320,7 +320,7 @@ static void remove_references(struct session *s) {
         char *lake = s->references[i].events, *tail = strstr(lake, "/lake/warehouse/");
         if (!tail || strncmp(lake, s->work, strlen(s->work)) != 0) continue;
         *tail = 0;
-        session_remove_tree(lake);
+        file_remove_tree(lake);
     }
 }
 

@@ -25,6 +25,9 @@ static bool say(struct check_verdict *v, const char *status, const char *fmt, ..
     va_start(ap, fmt);
     vsnprintf(v->error, sizeof v->error, fmt, ap);
     va_end(ap);
+    /* The result file is UTF-8, whatever a stack prints or a path holds. */
+    for (char *c = v->error; *c; c++)
+        if ((unsigned char)*c >= 0x80 || (unsigned char)*c < ' ') *c = '?';
     v->status = status;
     return false;
 }

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,16 +31,6 @@ static int run_command(const char *dir, const char *const *argv, struct arena *a
     if (end.code == 0) return 0;
     return err_set(e, end.code == ERR_INPUT ? ERR_INPUT : ERR_OUTSIDE, "%s failed (exit code %d)", argv[0],
                    end.code);
-}
-
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *f) {
-    (void)st, (void)flag, (void)f;
-    remove(path);
-    return 0;
-}
-
-static void remove_tree(const char *path) {
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 /* ---- what a folder of data holds ---- */
@@ -185,7 +174,7 @@ static int make(const struct data_request *q, const struct plan_data *d, uint64_
     if (!rc) rc = add_sum(s, arena, e);
     if (!rc && rename(fresh, dir) && errno != ENOTEMPTY && errno != EEXIST)
         rc = err_errno(e, ERR_OUTSIDE, "could not rename \"%s\"", fresh);
-    remove_tree(fresh);
+    file_remove_tree(fresh);
     return rc ? rc : keep(note, s, e);
 }
 
@@ -243,7 +232,7 @@ int data_prepare(const struct data_request *q, const struct plan_data *d, struct
     if (!(note = arena_printf(arena, "%s.json", dir))) return err_nomem(e);
     TRY(file_make_dirs(q->root, e));
     if (!file_exists(note) || !file_is_dir(dir)) {
-        remove_tree(dir); /* without its note it was not finished */
+        file_remove_tree(dir); /* without its note it was not finished */
         TRY(make(q, d, own.bytes, dir, arena, out, e));
     } else {
         TRY(take_kept(note, out, e));

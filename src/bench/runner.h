@@ -59,6 +59,9 @@ struct run_outcome {
 int runner_run(const struct runner *r, const struct run_request *q, struct run_outcome *out, struct err *e);
 void run_outcome_release(struct run_outcome *out);
 
+/* Write out what is dirty of the file system that holds `dir`; seconds that it took, -1: it failed. */
+double runner_flush(const char *dir);
+
 /* Write out what is dirty and forget the page cache. ERR_OUTSIDE: not allowed. */
 int runner_drop_caches(struct err *e);
 

@@ -6,7 +6,6 @@
 #include "base/threads.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,16 +13,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *f) {
-    (void)st, (void)flag, (void)f;
-    remove(path);
-    return 0;
-}
-
-void session_remove_tree(const char *path) {
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
 
 struct check_reference *session_reference(struct session *s, const struct plan_case *c) {
     return &s->references[2 * c->data + c->strict];
@@ -64,7 +53,7 @@ static int fill_job(struct session *s, const struct session_job *j, const char *
 
 /* The page cache as the case wants it, and nothing dirty that the run would pay for. */
 static int prepare_cache(struct session *s, const struct plan_case *c, struct err *e) {
-    sync();
+    runner_flush(s->work);
     if (c->cold) return runner_drop_caches(e);
     show_doing(&s->show, "reading the input once");
     return data_warm(&s->data[c->data], e);
@@ -121,7 +110,7 @@ static int judge_run(struct session *s, const struct session_job *j, const char 
     bool is_reference = !was_set && reference->set;
     if (is_reference)
         snprintf(reference->stack, sizeof reference->stack, "%s", s->stacks[j->stack_index].name);
-    if (!is_reference && !j->keep_lake) session_remove_tree(dir);
+    if (!is_reference && !j->keep_lake) file_remove_tree(dir);
     return 0;
 }
 
@@ -131,11 +120,11 @@ int session_run(struct session *s, const struct session_job *j, struct session_r
     *out = (struct session_result){.verdict = {.status = "failed"}};
     snprintf(dir, sizeof dir, "%s/%s", s->work, j->label);
     job_init(&job);
-    session_remove_tree(dir);
+    file_remove_tree(dir);
     int rc = fill_job(s, j, dir, &job, e);
     if (!rc) rc = take_run(s, j, dir, &job, out, e);
     if (!rc) rc = judge_run(s, j, dir, &job, out, e);
-    if (rc) session_remove_tree(dir);
+    if (rc) file_remove_tree(dir);
     job_release(&job);
     return rc;
 }

@@ -65,6 +65,4 @@ json_t *session_sample(const struct session *s, const struct plan_step *step, un
 int session_minimum(struct session *s, json_t *lines, struct err *e);
 int session_serve(struct session *s, json_t *lines, struct err *e);
 
-void session_remove_tree(const char *path);
-
 #endif
