@@ -8,6 +8,7 @@
 #include "bench/environment.h"
 #include "bench/session.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,18 @@ static bool has_type(const json_t *lines, const char *type) {
     return false;
 }
 
+/* Of a start that was killed only the outputs stay; who holds the result file's lock may do this. */
+static void clear_work(const struct session *s) {
+    DIR *d = opendir(s->work);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        char path[4400];
+        if (*entry->d_name == '.' || strcmp(entry->d_name, "output") == 0) continue;
+        snprintf(path, sizeof path, "%s/%s", s->work, entry->d_name);
+        file_remove_tree(path);
+    }
+    if (d) closedir(d);
+}
+
 static int run_all(struct session *s, json_t *lines, const struct plan_step *steps, unsigned count,
                    struct err *e) {
     int64_t start = clock_mono_ns();
@@ -275,6 +288,7 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     if (swept)
         show_note(&s->show, "ended what %u run%s of a killed benchmark had left", swept,
                   swept == 1 ? "" : "s");
+    clear_work(s);
     if (!lines) TRY(random_uuid(s->run_id, e));
     if (!lines) TRY(results_add(&s->results, run_line(s), e));
     for (unsigned i = 0; i < s->plan->stack_count; i++) TRY(open_stack(s, i, e));

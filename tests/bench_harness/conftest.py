@@ -56,6 +56,11 @@ class Bench:
     env: dict[str, str] = field(default_factory=dict)
 
     @property
+    def mark(self) -> str:
+        """For names that are nobody else's."""
+        return self.folder.name
+
+    @property
     def stacks(self) -> pathlib.Path:
         return self.folder / "stacks"
 
