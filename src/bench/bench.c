@@ -94,7 +94,7 @@ static int open_stack(struct session *s, unsigned i, struct err *e) {
                        "stack \"%s\" is not ready: %s; run: weir stack setup %s, or leave it out "
                        "with --stacks",
                        st->name, why, st->name);
-    if (s->q->resume) {
+    if (s->stacks_told) {
         json_decref(versions);
         return 0;
     }
@@ -127,6 +127,12 @@ static int open_work(struct session *s, struct err *e) {
     return file_make_dirs(output, e);
 }
 
+static void take_data(struct session *s, const json_t *line) {
+    const char *name = json_string_value(json_object_get(line, "data"));
+    for (unsigned i = 0; name && i < s->plan->data_count; i++)
+        if (strcmp(name, s->plan->data[i].name) == 0) s->data_told[i] = true;
+}
+
 /* What an earlier start finished; and whether it was the same benchmark. */
 static int take_up(struct session *s, const json_t *lines, const struct plan_step *steps, unsigned count,
                    struct err *e) {
@@ -147,6 +153,7 @@ static int take_up(struct session *s, const json_t *lines, const struct plan_ste
     snprintf(s->run_id, sizeof s->run_id, "%s", id);
     size_t i;
     json_array_foreach(lines, i, line) {
+        if (strcmp(json_string_value(json_object_get(line, "type")), "data") == 0) take_data(s, line);
         if (strcmp(json_string_value(json_object_get(line, "type")), "sample") != 0) continue;
         int64_t order = json_integer_value(json_object_get(line, "order"));
         if (order < 1 || order > count || s->done[order - 1]) continue;
@@ -160,7 +167,8 @@ static int take_up(struct session *s, const json_t *lines, const struct plan_ste
         if (!ok) s->bad++;
         unsigned *failed = &s->failures[step->case_index * s->plan->stack_count + step->stack_index];
         *failed = ok ? 0 : *failed + 1;
-        struct check_reference *r = session_reference(s, &s->plan->cases[step->case_index]);
+        struct check_reference *r =
+            session_reference(s, &s->plan->cases[step->case_index], step->stack_index);
         if (!ok || !digest || r->set) continue;
         r->set = true;
         snprintf(r->digest, sizeof r->digest, "%s", digest);
@@ -169,12 +177,12 @@ static int take_up(struct session *s, const json_t *lines, const struct plan_ste
     return 0;
 }
 
-static int ready_data(struct session *s, unsigned index, bool again, struct err *e) {
+int session_ready_data(struct session *s, unsigned index, struct err *e) {
     if (s->data_ready[index]) return 0;
     show_doing(&s->show, "preparing the data");
     TRY(data_prepare(&s->q->data, &s->plan->data[index], &s->arena, &s->data[index], e));
     s->data_ready[index] = true;
-    return again ? 0 : results_add(&s->results, data_line(s, index), e);
+    return s->data_told[index] ? 0 : results_add(&s->results, data_line(s, index), e);
 }
 
 /* ---- samples ---- */
@@ -232,8 +240,7 @@ static int take_sample(struct session *s, const struct plan_step *step, unsigned
     return rc;
 }
 
-static int take_samples(struct session *s, const struct plan_step *steps, unsigned count, bool again,
-                        struct err *e) {
+static int take_samples(struct session *s, const struct plan_step *steps, unsigned count, struct err *e) {
     int64_t start = clock_mono_ns();
     for (unsigned i = 0; i < count; i++) {
         const struct plan_step *step = &steps[i];
@@ -253,7 +260,7 @@ static int take_samples(struct session *s, const struct plan_step *steps, unsign
             s->show.done++;
             continue;
         }
-        TRY(ready_data(s, c->data, again, e));
+        TRY(session_ready_data(s, c->data, e));
         s->show.left_s = estimate_left(s, steps, i, count);
         TRY(take_sample(s, step, i + 1, e));
     }
@@ -291,12 +298,13 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     clear_work(s);
     if (!lines) TRY(random_uuid(s->run_id, e));
     if (!lines) TRY(results_add(&s->results, run_line(s), e));
+    /* Killed before the last stack was told: all are told again, and readers take the last. */
+    s->stacks_told = has_type(lines, "data") || has_type(lines, "sample");
     for (unsigned i = 0; i < s->plan->stack_count; i++) TRY(open_stack(s, i, e));
     if (s->plan->cold && !s->q->runner->can_drop_caches)
         show_note(&s->show,
                   "cold is impossible here (no right to drop the page cache): those cases are left out");
-    bool again = has_type(lines, "sample");
-    TRY(take_samples(s, steps, count, again, e));
+    TRY(take_samples(s, steps, count, e));
     if (s->plan->serve_jobs) TRY(session_serve(s, lines, e));
     if (s->plan->minimum_memory) TRY(session_minimum(s, lines, e));
     if (!has_type(lines, "end"))
@@ -316,11 +324,13 @@ static int session_open(struct session *s, unsigned steps, struct err *e) {
     s->stacks = calloc(p->stack_count, sizeof *s->stacks);
     s->data = calloc(p->data_count, sizeof *s->data);
     s->data_ready = calloc(p->data_count, sizeof *s->data_ready);
-    s->references = calloc((size_t)p->data_count * 2, sizeof *s->references);
+    s->data_told = calloc(p->data_count, sizeof *s->data_told);
+    s->references = calloc((size_t)p->data_count * 2 * p->stack_count, sizeof *s->references);
     s->failures = calloc(pairs, sizeof *s->failures);
     s->pace = calloc(pairs, sizeof *s->pace);
     s->done = calloc(steps ? steps : 1, sizeof *s->done);
-    if (!s->stacks || !s->data || !s->data_ready || !s->references || !s->failures || !s->pace || !s->done)
+    if (!s->stacks || !s->data || !s->data_ready || !s->data_told || !s->references || !s->failures ||
+        !s->pace || !s->done)
         return err_nomem(e);
     for (int strict = 0; strict < 2; strict++)
         TRY(set_strict(s->q->pipeline, strict, &s->pipelines[strict], e));
@@ -330,7 +340,7 @@ static int session_open(struct session *s, unsigned steps, struct err *e) {
 
 /* Lakes that were kept to be compared with. */
 static void remove_references(struct session *s) {
-    for (unsigned i = 0; s->references && i < 2 * s->plan->data_count; i++) {
+    for (unsigned i = 0; s->references && i < 2 * s->plan->data_count * s->plan->stack_count; i++) {
         char *lake = s->references[i].events, *tail = strstr(lake, "/lake/warehouse/");
         if (!tail || strncmp(lake, s->work, strlen(s->work)) != 0) continue;
         *tail = 0;
@@ -346,6 +356,7 @@ static void session_close(struct session *s) {
     free(s->stacks);
     free(s->data);
     free(s->data_ready);
+    free(s->data_told);
     free(s->references);
     free(s->failures);
     free(s->pace);

@@ -141,7 +141,8 @@ static _Noreturn void keep(const struct keeper_request *r, pid_t weir, int to) {
     struct keeper_report report = {0};
     struct watch w = {.request = r, .report = &report, .weir = weir};
     sigset_t signals;
-    setpgid(0, 0); /* the terminal's Ctrl-C is for weir, which then asks */
+    if (r->input_end >= 0) close(r->input_end); /* the run must see it end */
+    setpgid(0, 0);                              /* the terminal's Ctrl-C is for weir, which then asks */
     prctl(PR_SET_NAME, "weir-keeper");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGINT, SIG_IGN);

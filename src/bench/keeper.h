@@ -17,6 +17,7 @@ struct keeper_request {
     const char *const *argv;   /* NULL at the end; argv[0] relative to dir, or found in PATH */
     const char *const *env;    /* "NAME=value" to set in addition, NULL at the end; may be NULL */
     const char *dir;           /* NULL: stay here */
+    int input_end;             /* the caller's end of input, a pipe, which the keeper closes; -1 */
     int input, output;         /* descriptors; input -1: empty. Errors go to output too */
     const struct group *group; /* NULL: none can be made */
     const cpu_set_t *cpus;     /* NULL: as it is */

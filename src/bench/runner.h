@@ -31,6 +31,7 @@ struct run_request {
     const char *const *argv;
     const char *const *env; /* to set in addition; may be NULL */
     const char *dir;
+    const int *input; /* a pipe's two ends: what the run reads, and the caller's; NULL: nothing to read */
     const char *events_file; /* NULL: none */
     const char *output_file; /* what it prints is appended */
     const char *flush_dir;   /* its file system is flushed afterwards; NULL: not */

@@ -14,14 +14,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct check_reference *session_reference(struct session *s, const struct plan_case *c) {
-    return &s->references[2 * c->data + c->strict];
+static bool is_clean(const struct session *s, const struct plan_case *c) {
+    return !s->q->data.inputs && strcmp(s->plan->data[c->data].dirt, "none") == 0;
+}
+
+struct check_reference *session_reference(struct session *s, const struct plan_case *c,
+                                          unsigned stack_index) {
+    unsigned own = c->strict || is_clean(s, c) ? 0 : stack_index;
+    return &s->references[(2 * c->data + c->strict) * s->plan->stack_count + own];
+}
+
+const json_t *session_truth(const struct session *s, const struct plan_case *c) {
+    bool holds = (c->strict || is_clean(s, c)) && !s->q->own_pipeline;
+    return holds ? s->data[c->data].truth : NULL;
 }
 
 /* ---- what the stack is told ---- */
 
-static int fill_job(struct session *s, const struct session_job *j, const char *dir, struct job *job,
-                    struct err *e) {
+int session_fill_job(struct session *s, const struct session_job *j, const char *dir, struct job *job,
+                     struct err *e) {
     struct arena *a = &job->arena;
     const struct data_set *data = &s->data[j->c->data];
     char *id = arena_alloc(a, 37);
@@ -94,15 +105,14 @@ static int take_run(struct session *s, const struct session_job *j, const char *
 
 static int judge_run(struct session *s, const struct session_job *j, const char *dir, const struct job *job,
                      struct session_result *out, struct err *e) {
-    struct check_reference *reference = session_reference(s, j->c);
-    const struct data_set *data = &s->data[j->c->data];
+    struct check_reference *reference = session_reference(s, j->c, j->stack_index);
     char warehouse[4200];
     snprintf(warehouse, sizeof warehouse, "%s/lake/warehouse", dir);
     bool was_set = reference->set;
     show_doing(&s->show, "verifying");
     const struct check_request q = {.job = job,
                                     .outcome = &out->outcome,
-                                    .truth = j->c->strict && !s->q->own_pipeline ? data->truth : NULL,
+                                    .truth = session_truth(s, j->c),
                                     .home = s->q->home,
                                     .tmp_dir = job->tmp_dir};
     TRY(check_run(&q, reference, &out->verdict, e));
@@ -121,7 +131,7 @@ int session_run(struct session *s, const struct session_job *j, struct session_r
     snprintf(dir, sizeof dir, "%s/%s", s->work, j->label);
     job_init(&job);
     file_remove_tree(dir);
-    int rc = fill_job(s, j, dir, &job, e);
+    int rc = session_fill_job(s, j, dir, &job, e);
     if (!rc) rc = take_run(s, j, dir, &job, out, e);
     if (!rc) rc = judge_run(s, j, dir, &job, out, e);
     if (rc) file_remove_tree(dir);

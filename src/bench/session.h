@@ -21,8 +21,9 @@ struct session {
     char group[64];  /* control groups of this result file begin so */
     struct stack *stacks;
     struct data_set *data;
-    bool *data_ready;
-    struct check_reference *references; /* [data][strict] */
+    bool *data_ready, *data_told; /* is there; has its line in the result file */
+    bool stacks_told;
+    struct check_reference *references; /* [data][strict][stack] */
     char *pipelines[2];                 /* idiomatic, strict */
     unsigned *failures;                 /* [case][stack], in a row */
     double *pace;                       /* [case][stack]: seconds of the last sample, checking included */
@@ -48,13 +49,24 @@ struct session_result {
     char lake[4096];
 };
 
+/* Make the data, unless it is there; its line in the result file. */
+int session_ready_data(struct session *s, unsigned index, struct err *e);
+
+/* What the stack is told, and the folders below `dir` for its lake and temporary files. */
+int session_fill_job(struct session *s, const struct session_job *j, const char *dir, struct job *job,
+                     struct err *e);
+
 /* Prepare the case's data, run, check. Only what ends the whole benchmark is an error. Release it in any
  * case. */
 int session_run(struct session *s, const struct session_job *j, struct session_result *out, struct err *e);
 void session_result_release(struct session_result *r);
 
-/* The reference of a case. */
-struct check_reference *session_reference(struct session *s, const struct plan_case *c);
+/* What results of a case must be equal to. Idiomatic parsing of input that is not clean: only to the same
+ * stack's (pipeline.md 1.7). */
+struct check_reference *session_reference(struct session *s, const struct plan_case *c, unsigned stack_index);
+
+/* What is known of the case's data; NULL: nothing. */
+const json_t *session_truth(const struct session *s, const struct plan_case *c);
 
 /* The "sample" line. */
 json_t *session_sample(const struct session *s, const struct plan_step *step, unsigned order,
