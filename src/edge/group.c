@@ -118,8 +118,10 @@ static bool find_v2(struct group_place *p, const char *root, const char *self) {
     for (size_t floor = strlen(root); strlen(dir) >= floor; *strrchr(dir, '/') = 0) {
         static const char *const wanted[] = {"+memory", "+cpu", "+cpuset", "+io"};
         if (!is_writable_dir(dir)) continue;
+        read_file(dir, "cgroup.subtree_control", text, sizeof text);
         for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-            write_file(dir, "cgroup.subtree_control", wanted[i]); /* what is refused stays as it is */
+            if (!has_word(text, wanted[i] + 1)) /* what is refused stays as it is */
+                write_file(dir, "cgroup.subtree_control", wanted[i]);
         read_file(dir, "cgroup.subtree_control", text, sizeof text);
         if (!has_word(text, "memory")) continue;
         for (int part = 0; part < GROUP_PARTS; part++)
