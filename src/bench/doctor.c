@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,8 +118,12 @@ json_t *doctor_look(const struct runner *r, const char *home, const char *stacks
 
 /* weir's groups are called weir-<16 hex digits of the result file>-…: left over when no keeper watches. */
 static bool is_watched(const char *dir, const char *name) {
+    enum { FRESH_SECONDS = 10 }; /* just made, and its run not in it yet */
     char path[PATH_MAX + 300];
+    struct stat st;
     int pid;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (stat(path, &st) == 0 && st.st_ctim.tv_sec + FRESH_SECONDS > time(NULL)) return true;
     snprintf(path, sizeof path, "%s/%s/cgroup.procs", dir, name);
     FILE *f = fopen(path, "re");
     bool watched = false;
