@@ -5,9 +5,9 @@
  *   load cpu SECONDS        burn so much CPU time, half of the time asleep
  *   load write BYTES FILE   write so many bytes
  *   load children N FILE    N children one after the other, each 10 ms of CPU time and 1 MB written
- *   load hidden FILE        a grandchild that nobody waits for: 100 MB, half a second of CPU time, 10 MB written
- *   load daemon             leave a process behind that would sleep for an hour
- *   load crash | hang | deaf
+ *   load hidden FILE        a grandchild that nobody waits for: 100 MB, half a second of CPU time, 10 MB
+ * written load daemon             leave a process behind that would sleep for an hour load crash | hang |
+ * deaf
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -33,7 +33,8 @@ static double cpu_seconds(void) {
 
 static void burn(double seconds) {
     double end = cpu_seconds() + seconds;
-    while (cpu_seconds() < end) {}
+    while (cpu_seconds() < end) {
+    }
 }
 
 static void hold(size_t bytes, int flags) {

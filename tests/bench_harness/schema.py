@@ -50,7 +50,9 @@ def problems(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str =
             if isinstance(value, int | float) and value < rule:
                 found.append(f"{at}: {value} < {rule}")
         elif key == "required":
-            found += [f"{at}: {name} is missing" for name in rule if isinstance(value, dict) and name not in value]
+            found += [
+                f"{at}: {name} is missing" for name in rule if isinstance(value, dict) and name not in value
+            ]
         elif key == "properties":
             for name, inner in rule.items():
                 if isinstance(value, dict) and name in value:

@@ -52,7 +52,10 @@ def test_clean_ends_what_is_left_and_only_that(bench):
         return  # nothing to find them by
     bench.stack("long", "load('daemon')\nload('hang')\n")
     process = subprocess.Popen(
-        bench.command(bench.plan(["long"])), env=bench.environment(), stderr=subprocess.DEVNULL, cwd=bench.folder
+        bench.command(bench.plan(["long"])),
+        env=bench.environment(),
+        stderr=subprocess.DEVNULL,
+        cwd=bench.folder,
     )
     while not any(line.endswith("hang ") for line in bench.running()):
         assert process.poll() is None

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 import pytest
 
-TIMES = ("init_s", "execution_s", "job_s", "total_s", "flush_s", "process_start_s", "cpu_s", "avg_cpu_percent")
+TIMES = (
+    "init_s",
+    "execution_s",
+    "job_s",
+    "total_s",
+    "flush_s",
+    "process_start_s",
+    "cpu_s",
+    "avg_cpu_percent",
+)
 EVENT = """
 def event(name, at=None):
     with open(job["events_file"], "a") as f:
@@ -52,7 +61,8 @@ BAD = {
     "from-the-past": (
         "lied",
         "before",
-        EVENT + "event('start', time.time_ns() - 10**10)\nevent('ready')\nnative({'events_file': path + '.o'})\n"
+        EVENT
+        + "event('start', time.time_ns() - 10**10)\nevent('ready')\nnative({'events_file': path + '.o'})\n"
         "event('committed')\nevent('done')",
     ),
     "says-only": (

@@ -69,7 +69,7 @@ def test_short_lived_grandchildren(bench, way):
     _, more = measure(bench, "load('children', 60, scratch)")
     assert more["written_bytes"] == pytest.approx(60 * MB, rel=0.02)
     # 60 times 10 ms, and what making processes and writing cost the kernel.
-    assert 0.6 <= more["cpu_s"] + 0.02 and more["cpu_s"] < 1.2
+    assert 0.58 < more["cpu_s"] < 1.5
 
 
 def test_child_that_hides(bench, way):
@@ -106,7 +106,10 @@ def test_sampling_is_often_and_cheap(bench):
 
 
 def test_limits_are_set(bench):
-    bench.stack("look", "r = native()\nr['seen'] = {'cpus': len(os.sched_getaffinity(0))}\njson.dump(r, open(job['result_file'], 'w'))\n")
+    bench.stack(
+        "look",
+        "r = native()\nr['seen'] = {'cpus': len(os.sched_getaffinity(0))}\njson.dump(r, open(job['result_file'], 'w'))\n",
+    )
     done = bench.run(bench.plan(["look"], resources={"cpus": 1, "memory": "1GB"}))
     assert done.returncode == 0, done.stderr
     assert bench.samples()["look"]["seen"] == {"cpus": 1}

@@ -128,7 +128,9 @@ def test_sample_of_own_files_holds_whole_users(bench):
     packed.write_bytes(gzip.compress(clicks.write(bench.folder / "more.csv.tmp", 2000, seed=9).read_bytes()))
     bench.stack("a", "native()\n")
     size = source.stat().st_size // 3
-    done = bench.run(bench.plan(["a"], data={"name": "third", "size": size}), "--input", str(source), str(packed))
+    done = bench.run(
+        bench.plan(["a"], data={"name": "third", "size": size}), "--input", str(source), str(packed)
+    )
     assert done.returncode == 0, done.stderr
     made = sorted((bench.folder / "data").glob("own-*/part-*.csv"))
     assert len(made) == 2
