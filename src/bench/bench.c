@@ -171,6 +171,8 @@ static int take_up(struct session *s, const json_t *lines, const struct plan_ste
             session_reference(s, &s->plan->cases[step->case_index], step->stack_index);
         if (!ok || !digest || r->set) continue;
         r->set = true;
+        r->sessions = json_integer_value(json_object_get(json_object_get(line, "ledger"), "sessions"));
+        r->users = json_integer_value(json_object_get(json_object_get(line, "ledger"), "users"));
         snprintf(r->digest, sizeof r->digest, "%s", digest);
         snprintf(r->stack, sizeof r->stack, "%s", s->plan->stacks[step->stack_index]);
     }

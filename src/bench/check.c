@@ -213,6 +213,86 @@ static int compare(const struct check_request *q, const struct check_reference *
     return 0;
 }
 
+/* What only counting shows; for the result that the others will be compared with. */
+static int count_table(const struct check_request *q, const char *metadata, struct buf *answer,
+                       struct err *e) {
+    struct duckdb d;
+    struct buf load, sql;
+    buf_init(&load, 0);
+    buf_init(&sql, 0);
+    size_t len = strlen(metadata);
+    bool gzip = (len > 17 && strcmp(metadata + len - 17, ".gz.metadata.json") == 0) ||
+                (len > 8 && strcmp(metadata + len - 8, ".json.gz") == 0);
+    int rc = duckdb_find(q->home, &d, e);
+    if (!rc) rc = duckdb_prepare_sql(&d, &load, e);
+    if (!rc)
+        rc = buf_add_str(&sql, "WITH t AS (SELECT user_id, session_start, country FROM iceberg_scan(", e);
+    if (!rc) rc = duckdb_add_literal(&sql, metadata, e);
+    if (!rc && gzip) rc = buf_add_str(&sql, ", metadata_compression_codec => 'gzip'", e);
+    if (!rc)
+        rc = buf_add_str(
+            &sql,
+            ")) SELECT to_json({'sessions': (SELECT count(*) FROM (SELECT DISTINCT user_id, "
+            "session_start FROM t)), 'users': (SELECT count(DISTINCT user_id) FROM t), 'countries': "
+            "(SELECT json_group_object(country, n) FROM (SELECT country, count(*) AS n FROM t "
+            "GROUP BY country))})",
+            e);
+    if (!rc) {
+        const char *const args[] = {"-no-init",      "-bail", "-list",        "-noheader", "-cmd",
+                                    buf_cstr(&load), "-c",    buf_cstr(&sql), NULL};
+        rc = duckdb_capture(&d, args, q->tmp_dir, answer, e);
+    }
+    buf_release(&load);
+    buf_release(&sql);
+    return rc;
+}
+
+static bool counts_right(const json_t *counted, const json_t *result, const json_t *truth,
+                         struct check_verdict *v) {
+    const char *country;
+    json_t *n;
+    if (!same_number(v, "lied", "sessions", "its result file", whole(result, "sessions"), "the table holds",
+                     whole(counted, "sessions")) ||
+        !same_number(v, "lied", "users", "its result file", whole(result, "users"), "the table holds",
+                     whole(counted, "users")))
+        return false;
+    json_object_foreach(json_object_get((json_t *)truth, "countries"), country, n) {
+        if (!same_number(v, "different", country, "the table has",
+                         whole(json_object_get(counted, "countries"), country), "the data's truth",
+                         json_integer_value(n)))
+            return false;
+    }
+    return true;
+}
+
+static int check_counts(const struct check_request *q, const json_t *result, struct check_reference *r,
+                        struct check_verdict *v, struct err *e) {
+    struct buf answer;
+    struct err problem = {0};
+    json_t *counted = NULL;
+    buf_init(&answer, 1 << 20);
+    int rc = count_table(q, v->events, &answer, &problem);
+    if (!rc) counted = json_loadb((const char *)answer.data, answer.len, 0, NULL);
+    buf_release(&answer);
+    if (rc == ERR_INTERRUPTED) return err_set(e, rc, "interrupted");
+    if (!counted)
+        say(v, "unverified", "its table could not be counted: %s", rc ? problem.msg : "DuckDB said no JSON");
+    else if (counts_right(counted, result, q->truth, v)) {
+        r->sessions = whole(counted, "sessions");
+        r->users = whole(counted, "users");
+    }
+    json_decref(counted);
+    return 0;
+}
+
+/* Equal tables hold as many sessions and users. */
+static bool same_counts(const json_t *result, const struct check_reference *r, struct check_verdict *v) {
+    return same_number(v, "lied", "sessions", "its result file", whole(result, "sessions"), "the table holds",
+                       r->sessions) &&
+           same_number(v, "lied", "users", "its result file", whole(result, "users"), "the table holds",
+                       r->users);
+}
+
 static int check_tables(const struct check_request *q, const json_t *result, struct check_reference *r,
                         struct check_verdict *v, struct err *e) {
     json_t *report = NULL;
@@ -232,7 +312,10 @@ static int check_tables(const struct check_request *q, const json_t *result, str
     bool right = ledger_right(report, v) && result_right(result, report, q->job, v) &&
                  commit_right(q->outcome, v) && truth_right(result, q->truth, v);
     json_decref(report);
-    if (right && r->set) TRY(compare(q, r, v, e));
+    if (!right) return 0;
+    if (!r->set) return check_counts(q, result, r, v, e);
+    TRY(compare(q, r, v, e));
+    if (strcmp(v->status, "ok") == 0) same_counts(result, r, v);
     return 0;
 }
 

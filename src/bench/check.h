@@ -11,6 +11,7 @@ struct check_reference {
     bool set;
     char digest[256];                 /* of the events, of the rejects */
     char stack[64];                   /* whose it is */
+    int64_t sessions, users;          /* counted in its table */
     char events[4096], rejects[4096]; /* their metadata files, while they are kept; "" : removed */
 };
 

@@ -4,6 +4,7 @@ go on."""
 from __future__ import annotations
 
 import pytest
+from tools import clicks
 
 TIMES = (
     "init_s",
@@ -152,3 +153,16 @@ def test_a_stack_that_fails_twice_is_not_tried_again(bench):
     assert done.returncode == 1, done.stderr
     stacks = [s["stack"] for s in bench.lines("sample")]
     assert (stacks.count("exits"), stacks.count("good")) == (2, 4)
+
+
+@pytest.mark.parametrize("stacks", [["liar"], ["good", "liar"]])
+def test_counts_that_nobody_knows_are_counted(bench, stacks):
+    """Of one's own files there is no truth: sessions are counted in the table, or known from an equal one."""
+    source = clicks.write(bench.folder / "clicks.csv", 300)
+    bench.stack("good", "native()\n")
+    bench.stack("liar", "r = native()\nr['sessions'] += 1\njson.dump(r, open(job['result_file'], 'w'))\n")
+    done = bench.run(bench.plan(stacks, data="all", repetitions=2), "--input", str(source))
+    assert done.returncode == 1, done.stderr
+    for sample in bench.lines("sample"):
+        assert sample["status"] == ("lied" if sample["stack"] == "liar" else "ok"), sample["error"]
+        assert sample["stack"] == "good" or "sessions" in sample["error"]
