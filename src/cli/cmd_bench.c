@@ -37,8 +37,8 @@ static const struct cli_usage usage = {
 };
 
 struct arguments {
-    const char *stacks, *runs, *out, *pipeline, *mmdb, *data_dir, *inputs;
-    bool quick, resume, list;
+    const char *stacks, *runs, *out, *pipeline, *mmdb, *data_dir, *serve;
+    bool quick, resume, list, min_memory;
 };
 
 /* Everything resolved. */
@@ -203,6 +203,15 @@ static int fill_plan(struct bench *b, int argc, char **argv, struct err *e) {
     return rc;
 }
 
+/* Studies asked for on the command line, in addition to the plan's. */
+static int add_studies(struct bench *b, struct err *e) {
+    uint64_t jobs = b->plan.serve_jobs;
+    if (b->args.serve) TRY(units_parse_u64(b->args.serve, "--serve", 2, 1000, &jobs, e));
+    b->plan.serve_jobs = (unsigned)jobs;
+    b->plan.minimum_memory = b->plan.minimum_memory || b->args.min_memory;
+    return 0;
+}
+
 static int run(struct bench *b, int argc, char **argv, unsigned *bad, struct err *e) {
     if (b->args.quick && argc) return err_set(e, ERR_USAGE, "--quick takes no plan: \"%s\"", argv[0]);
     runner_init(&b->runner);
@@ -212,6 +221,7 @@ static int run(struct bench *b, int argc, char **argv, unsigned *bad, struct err
     TRY(fill_pipeline(b, e));
     TRY(fill_places(b, e));
     TRY(fill_plan(b, argc, argv, e));
+    TRY(add_studies(b, e));
     return b->args.list ? bench_list(&b->request, e) : bench_run(&b->request, bad, e);
 }
 
@@ -229,6 +239,9 @@ int cmd_bench(int argc, char **argv) {
         {"out", "FILE.jsonl", "the results [bench-DATE-TIME.jsonl]", .text = &a->out},
         {"resume", NULL, "go on with the samples that --out does not hold yet", .flag = &a->resume},
         {"list", NULL, "say what would run and about how long it takes", .flag = &a->list},
+        {"min-memory", NULL, "also find the least memory that is enough", .flag = &a->min_memory},
+        {"serve", "N", "also run N jobs in one resident session of each stack that has one",
+         .text = &a->serve},
         {"pipeline", "FILE", "pipeline.yaml [WEIR_PIPELINE]", .text = &a->pipeline},
         {"mmdb", "FILE", "country database [WEIR_MMDB, else the demo's]", .text = &a->mmdb},
         {"data-dir", "DIR", "where made data is kept [~/.cache/weir/bench]", .text = &a->data_dir},

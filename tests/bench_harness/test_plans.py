@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import gzip
 import json
+import os
 import pathlib
+import pty
+import subprocess
 
 import pytest
 from tools import clicks, engine
@@ -21,8 +25,8 @@ def test_every_line_is_as_the_schema_says(bench):
     served = bench.stacks / "good" / "serve"
     served.write_text('#!/bin/sh\nwhile read -r job; do "$(dirname "$0")/run" "$job" || exit; done\n')
     served.chmod(0o755)
-    plan = bench.plan(["good", "bad"], serve=3, minimum_memory=True, aa="good", resources={"memory": "64MB"})
-    assert bench.run(plan, timeout=300).returncode == 1
+    plan = bench.plan(["good", "bad"], aa="good", resources={"memory": "64MB"})
+    assert bench.run(plan, "--serve", "3", "--min-memory", timeout=300).returncode == 1
     lines = bench.lines()
     assert {line["type"] for line in lines} == {"run", "stack", "data", "sample", "serve", "minimum", "end"}
     for line in lines:
@@ -155,3 +159,28 @@ def test_idiomatic_over_dirt_is_compared_with_itself(bench):
     bench.out.unlink()
     assert bench.run(clean).returncode == 1
     assert bench.samples()["b"]["status"] == "different"
+
+
+def test_control_codes_on_a_terminal_only(bench):
+    bench.stack("a", "time.sleep(0.5)\nnative()\n")
+    plan = bench.plan(["a"])
+    plain = bench.run(plan)
+    assert plain.returncode == 0
+    assert "\033" not in plain.stderr and "\r" not in plain.stderr and "1/1  a  few/csv" in plain.stderr
+    bench.out.unlink()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        bench.command(plan),
+        env=bench.environment(),
+        stderr=theirs,
+        stdout=subprocess.DEVNULL,
+        cwd=bench.folder,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    assert process.wait() == 0
+    assert b"\r\033[K[" in shown and b"0/1  a  few/csv" in shown
