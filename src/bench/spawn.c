@@ -134,3 +134,26 @@ int stack_spawn(const struct stack *s, const char *const *argv, struct arena *ar
     buf_release(&text);
     return rc;
 }
+
+int stack_versions(struct stack *s, json_t **found, const char **why, struct err *e) {
+    struct err problem = {0};
+    struct stack_exit end = {0};
+    const char *text = NULL;
+    *found = NULL;
+    if (!s->versions) {
+        *why = "stack.yaml names no versions command";
+        return 0;
+    }
+    int rc = stack_spawn(s, s->versions, &s->arena, &text, &end, &problem);
+    if (rc == ERR_INTERRUPTED) return err_set(e, rc, "%s", problem.msg);
+    if (rc) {
+        *why = arena_printf(&s->arena, "%s", problem.msg);
+        return *why ? 0 : err_nomem(e);
+    }
+    *found = end.code ? NULL : json_loads(text, 0, NULL);
+    if (json_is_object(*found)) return 0;
+    json_decref(*found);
+    *found = NULL;
+    *why = end.code ? "its versions command failed" : "its versions command prints no JSON object";
+    return 0;
+}

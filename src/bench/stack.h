@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -51,5 +52,9 @@ struct stack_streams {
 /* The same without waiting: the caller reaps it. Its process group is its own pid. */
 int stack_start(const struct stack *s, const char *const *argv, const struct stack_streams *to, pid_t *pid,
                 struct err *e);
+
+/* What its `versions` command prints, a JSON object, into *found (the caller's to json_decref); or NULL
+ * there, and the reason in *why. Only an interrupt is an error. */
+int stack_versions(struct stack *s, json_t **found, const char **why, struct err *e);
 
 #endif

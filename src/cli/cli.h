@@ -89,5 +89,7 @@ int cmd_table(int argc, char **argv);
 int cmd_gen(int argc, char **argv);
 int cmd_stack(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 #endif

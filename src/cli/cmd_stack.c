@@ -47,30 +47,6 @@ static json_t *list_json(const char *const *items) {
     return a;
 }
 
-/* What its `versions` command prints into *found; or NULL there, and the reason in *why. */
-static int ask_versions(struct stack *s, json_t **found, const char **why, struct err *e) {
-    struct err problem = {0};
-    struct stack_exit end = {0};
-    const char *text = NULL;
-    *found = NULL;
-    if (!s->versions) {
-        *why = "stack.yaml names no versions command";
-        return 0;
-    }
-    int rc = stack_spawn(s, s->versions, &s->arena, &text, &end, &problem);
-    if (rc == ERR_INTERRUPTED) return err_set(e, rc, "%s", problem.msg);
-    if (rc) {
-        *why = arena_printf(&s->arena, "%s", problem.msg);
-        return *why ? 0 : err_nomem(e);
-    }
-    *found = end.code ? NULL : json_loads(text, 0, NULL);
-    if (json_is_object(*found)) return 0;
-    json_decref(*found);
-    *found = NULL;
-    *why = end.code ? "its versions command failed" : "its versions command prints no JSON object";
-    return 0;
-}
-
 static void print_check(const char *stack, const json_t *found, const char *why, bool readable) {
     printf("%-12s %s", stack, found ? "ready: " : "not ready: ");
     const char *name, *separator = "";
@@ -93,7 +69,7 @@ static int check_one(const char *root, const char *name, json_t *all, bool *read
     int rc = 0;
     bool readable = stack_read(&s, root, name, &problem) == 0;
     if (readable)
-        rc = ask_versions(&s, &found, &why, e);
+        rc = stack_versions(&s, &found, &why, e);
     else
         why = problem.msg;
     if (!found) *ready = false;

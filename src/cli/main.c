@@ -19,6 +19,8 @@ static const struct command {
     {"table", cmd_table, "list tables, show them, their history and files; clean up left-overs"},
     {"sql", cmd_sql, "query the tables with DuckDB: a shell, or one query"},
     {"verify", cmd_verify, "say whether two results are equal, and where they differ"},
+    {"bench", cmd_bench, "measure stacks against each other, every result checked"},
+    {"doctor", cmd_doctor, "say what can be measured on this machine, what not and why"},
     {"stack", cmd_stack, "list the stacks that can run it, check and set them up"},
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,417 @@
+#include "bench/bench.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "base/units.h"
+#include "bench/environment.h"
+#include "bench/session.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* ---- lines of the result file ---- */
+
+static json_t *notes(const struct session *s) {
+    const struct runner *r = s->q->runner;
+    json_t *list = json_array();
+    if (r->sampling_by_group)
+        json_array_append_new(
+            list, json_sprintf("memory, CPU time and limits by control groups (%s)", r->place.kind));
+    else
+        json_array_append_new(list, json_sprintf("no control group (%s): memory is what the processes of the "
+                                                 "run add up to, and is not limited",
+                                                 r->place.why));
+    json_array_append_new(list, json_string("bytes by /proc/PID/io, ended children included"));
+    json_array_append_new(list, json_string(*r->place.dirs[GROUP_UNIFIED]
+                                                ? "pressure of the run's own control group"
+                                                : "pressure of the whole machine"));
+    if (s->plan->cold && !r->can_drop_caches)
+        json_array_append_new(list,
+                              json_string("cold: impossible, /proc/sys/vm/drop_caches is not writable"));
+    return list;
+}
+
+static json_t *command_json(const char *const *command) {
+    json_t *a = json_array();
+    for (; *command; command++) json_array_append_new(a, json_string(*command));
+    return a;
+}
+
+/* What must be the same for a result file to be gone on with. */
+static json_t *plan_line(const struct session *s) {
+    json_t *plan = plan_json(s->plan);
+    json_object_set_new(plan, "pipeline", json_loads(s->q->pipeline, 0, NULL));
+    json_object_set_new(plan, "mmdb", json_string(s->q->data.mmdb));
+    json_t *inputs = json_array();
+    for (unsigned i = 0; i < s->q->data.input_count; i++)
+        json_array_append_new(inputs, json_string(s->q->data.inputs[i]));
+    json_object_set_new(plan, "inputs", inputs);
+    return plan;
+}
+
+static json_t *run_line(const struct session *s) {
+    char created[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    const struct runner *r = s->q->runner;
+    return json_pack("{s:s,s:i,s:s,s:s,s:s,s:o,s:o,s:o,s:s,s:o,s:{s:i,s:s}}", "type", "run", "schema", 1,
+                     "weir", WEIR_VERSION, "run", s->run_id, "created", created, "command",
+                     command_json(s->q->command), "plan", plan_line(s), "environment",
+                     environment_json(r->place.kind, r->cpu_count), "backend", "process", "backend_notes",
+                     notes(s), "sampler", "hz", 1000 / RUNNER_INTERVAL_MS, "cost",
+                     "each sample's sampler_cost_share, of one CPU");
+}
+
+static json_t *data_line(const struct session *s, unsigned index) {
+    const struct plan_data *d = &s->plan->data[index];
+    const struct data_set *set = &s->data[index];
+    return json_pack(
+        "{s:s,s:s,s:s,s:o,s:I,s:i,s:s,s:I,s:s,s:s,s:O?}", "type", "data", "data", d->name, "format",
+        d->format, "rows", set->rows ? json_integer((json_int_t)set->rows) : json_null(), "bytes",
+        (json_int_t)set->bytes, "files", (int)set->count, "source", s->q->data.inputs ? "user" : "gen",
+        "seed", (json_int_t)d->seed, "dirt", d->dirt, "sha256", set->sha256, "truth", set->truth);
+}
+
+/* ---- before the first sample ---- */
+
+static int open_stack(struct session *s, unsigned i, struct err *e) {
+    struct stack *st = &s->stacks[i];
+    json_t *versions = NULL;
+    const char *why = "";
+    TRY(stack_read(st, s->q->stacks_root, s->plan->stacks[i], e));
+    TRY(stack_versions(st, &versions, &why, e));
+    if (!versions)
+        return err_set(e, ERR_INPUT,
+                       "stack \"%s\" is not ready: %s; run: weir stack setup %s, or leave it out "
+                       "with --stacks",
+                       st->name, why, st->name);
+    if (s->stacks_told) {
+        json_decref(versions);
+        return 0;
+    }
+    return results_add(&s->results,
+                       json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:o}", "type", "stack", "stack", st->name, "title",
+                                 st->title, "made_by", st->made_by, "colour", st->colour, "versions",
+                                 versions),
+                       e);
+}
+
+static int set_strict(const char *pipeline, bool strict, char **out, struct err *e) {
+    json_t *o = json_loads(pipeline, 0, NULL), *input = json_object_get(o, "input");
+    if (!input) json_object_set_new(o, "input", input = json_object());
+    json_t *csv = json_object_get(input, "csv");
+    if (!csv) json_object_set_new(input, "csv", csv = json_object());
+    json_object_set_new(csv, "strict", json_boolean(strict));
+    *out = o ? json_dumps(o, 0) : NULL;
+    json_decref(o);
+    return *out ? 0 : err_nomem(e);
+}
+
+static int open_work(struct session *s, struct err *e) {
+    char output[4100];
+    size_t len = strlen(s->q->out), tail = strlen(".jsonl");
+    if (len > tail && strcmp(s->q->out + len - tail, ".jsonl") == 0) len -= tail;
+    if ((size_t)snprintf(s->work, sizeof s->work, "%.*s.d", (int)len, s->q->out) >= sizeof s->work)
+        return err_set(e, ERR_INPUT, "the path of the result file is too long");
+    snprintf(s->group, sizeof s->group, "weir-%016" PRIx64, (uint64_t)XXH64(s->q->out, strlen(s->q->out), 0));
+    snprintf(output, sizeof output, "%s/output", s->work);
+    return file_make_dirs(output, e);
+}
+
+static void take_data(struct session *s, const json_t *line) {
+    const char *name = json_string_value(json_object_get(line, "data"));
+    for (unsigned i = 0; name && i < s->plan->data_count; i++)
+        if (strcmp(name, s->plan->data[i].name) == 0) s->data_told[i] = true;
+}
+
+/* What an earlier start finished; and whether it was the same benchmark. */
+static int take_up(struct session *s, const json_t *lines, const struct plan_step *steps, unsigned count,
+                   struct err *e) {
+    const json_t *run = json_array_get(lines, 0), *line;
+    json_t *mine = plan_line(s), *env = environment_json("", 0);
+    const json_t *theirs = json_object_get(run, "plan"), *machine = json_object_get(run, "environment");
+    bool same_plan = json_equal(mine, (json_t *)theirs),
+         same_machine = json_equal(json_object_get(env, "machine"), json_object_get(machine, "machine"));
+    const char *id = json_string_value(json_object_get(run, "run"));
+    json_decref(mine);
+    json_decref(env);
+    if (!theirs || !id) return err_set(e, ERR_INPUT, "\"%s\" is not a result file", s->q->out);
+    if (!same_plan)
+        return err_set(e, ERR_INPUT, "\"%s\" holds another plan than the one asked for; give another --out",
+                       s->q->out);
+    if (!same_machine)
+        return err_set(e, ERR_INPUT, "\"%s\" was measured on another machine; give another --out", s->q->out);
+    snprintf(s->run_id, sizeof s->run_id, "%s", id);
+    size_t i;
+    json_array_foreach(lines, i, line) {
+        if (strcmp(json_string_value(json_object_get(line, "type")), "data") == 0) take_data(s, line);
+        if (strcmp(json_string_value(json_object_get(line, "type")), "sample") != 0) continue;
+        int64_t order = json_integer_value(json_object_get(line, "order"));
+        if (order < 1 || order > count || s->done[order - 1]) continue;
+        const struct plan_step *step = &steps[order - 1];
+        const char *digest = json_string_value(json_object_get(line, "digest")),
+                   *status = json_string_value(json_object_get(line, "status"));
+        s->done[order - 1] = true;
+        s->show.done++;
+        s->samples++;
+        bool ok = status && strcmp(status, "ok") == 0;
+        if (!ok) s->bad++;
+        unsigned *failed = &s->failures[step->case_index * s->plan->stack_count + step->stack_index];
+        *failed = ok ? 0 : *failed + 1;
+        struct check_reference *r =
+            session_reference(s, &s->plan->cases[step->case_index], step->stack_index);
+        if (!ok || !digest || r->set) continue;
+        r->set = true;
+        r->sessions = json_integer_value(json_object_get(json_object_get(line, "ledger"), "sessions"));
+        r->users = json_integer_value(json_object_get(json_object_get(line, "ledger"), "users"));
+        snprintf(r->digest, sizeof r->digest, "%s", digest);
+        snprintf(r->stack, sizeof r->stack, "%s", s->plan->stacks[step->stack_index]);
+    }
+    return 0;
+}
+
+int session_ready_data(struct session *s, unsigned index, struct err *e) {
+    if (s->data_ready[index]) return 0;
+    show_doing(&s->show, "preparing the data");
+    TRY(data_prepare(&s->q->data, &s->plan->data[index], &s->arena, &s->data[index], e));
+    s->data_ready[index] = true;
+    return s->data_told[index] ? 0 : results_add(&s->results, data_line(s, index), e);
+}
+
+/* ---- samples ---- */
+
+static size_t pair_of(const struct session *s, const struct plan_step *step) {
+    return (size_t)step->case_index * s->plan->stack_count + step->stack_index;
+}
+
+/* By what each (case, stack) took last time; 0 before all have run once. */
+static double estimate_left(const struct session *s, const struct plan_step *steps, unsigned from,
+                            unsigned count) {
+    double left = 0;
+    for (unsigned i = from; i < count; i++) {
+        if (s->done[i]) continue;
+        size_t pair = pair_of(s, &steps[i]);
+        if (s->failures[pair] >= SESSION_FAILURES) continue;
+        if (!(s->pace[pair] > 0)) return 0;
+        left += s->pace[pair];
+    }
+    return left;
+}
+
+static int take_sample(struct session *s, const struct plan_step *step, unsigned order, struct err *e) {
+    const struct plan_case *c = &s->plan->cases[step->case_index];
+    struct session_result r;
+    char label[128];
+    size_t pair = pair_of(s, step);
+    snprintf(label, sizeof label, "%u-%.60s", order, s->plan->stacks[step->stack_index]);
+    const struct session_job j = {.c = c,
+                                  .case_index = step->case_index,
+                                  .stack_index = step->stack_index,
+                                  .label = label,
+                                  .limits = c->resources};
+    int64_t start = clock_mono_ns();
+    int rc = session_run(s, &j, &r, e);
+    if (!rc) rc = results_add(&s->results, session_sample(s, step, order, &r), e);
+    if (!rc) {
+        bool ok = strcmp(r.verdict.status, "ok") == 0;
+        s->pace[pair] = (double)(clock_mono_ns() - start) / 1e9;
+        s->failures[pair] = ok ? 0 : s->failures[pair] + 1;
+        s->samples++;
+        if (!ok) s->bad++;
+        const struct run_events *n = &r.outcome.events;
+        const struct show_sample x = {.case_index = step->case_index,
+                                      .stack_index = step->stack_index,
+                                      .status = r.verdict.status,
+                                      .error = r.verdict.error,
+                                      .job_s = (double)(n->committed - n->start) / 1e9,
+                                      .busy_percent = r.outcome.busy_percent,
+                                      .peak_bytes = r.outcome.peak_bytes,
+                                      .counts = step->aa != 'b'};
+        show_sample(&s->show, &x);
+    }
+    session_result_release(&r);
+    return rc;
+}
+
+static int take_samples(struct session *s, const struct plan_step *steps, unsigned count, struct err *e) {
+    int64_t start = clock_mono_ns();
+    for (unsigned i = 0; i < count; i++) {
+        const struct plan_step *step = &steps[i];
+        const struct plan_case *c = &s->plan->cases[step->case_index];
+        double so_far = (double)(clock_mono_ns() - start) / 1e9;
+        bool begins_block = i == 0 || steps[i - 1].repetition != step->repetition;
+        if (s->plan->budget_s > 0 && begins_block && step->repetition > s->plan->least &&
+            so_far > s->plan->budget_s) {
+            show_note(&s->show,
+                      "after %.0f min the budget is used up: %u repetitions instead of %u; --runs N "
+                      "takes them all",
+                      so_far / 60, step->repetition - 1, s->plan->repetitions);
+            break;
+        }
+        if (s->done[i] || (c->cold && !s->q->runner->can_drop_caches)) continue;
+        if (s->failures[pair_of(s, step)] >= SESSION_FAILURES) {
+            s->show.done++;
+            continue;
+        }
+        TRY(session_ready_data(s, c->data, e));
+        s->show.left_s = estimate_left(s, steps, i, count);
+        TRY(take_sample(s, step, i + 1, e));
+    }
+    return 0;
+}
+
+static bool has_type(const json_t *lines, const char *type) {
+    size_t i;
+    const json_t *line;
+    json_array_foreach(lines, i, line) if (strcmp(json_string_value(json_object_get(line, "type")), type) ==
+                                           0) return true;
+    return false;
+}
+
+/* Of a start that was killed only the outputs stay; who holds the result file's lock may do this. */
+static void clear_work(const struct session *s) {
+    DIR *d = opendir(s->work);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        char path[4400];
+        if (*entry->d_name == '.' || strcmp(entry->d_name, "output") == 0) continue;
+        snprintf(path, sizeof path, "%s/%s", s->work, entry->d_name);
+        file_remove_tree(path);
+    }
+    if (d) closedir(d);
+}
+
+static int run_all(struct session *s, json_t *lines, const struct plan_step *steps, unsigned count,
+                   struct err *e) {
+    int64_t start = clock_mono_ns();
+    if (lines) TRY(take_up(s, lines, steps, count, e));
+    unsigned swept = group_sweep(&s->q->runner->place, s->group);
+    if (swept)
+        show_note(&s->show, "ended what %u run%s of a killed benchmark had left", swept,
+                  swept == 1 ? "" : "s");
+    clear_work(s);
+    if (!lines) TRY(random_uuid(s->run_id, e));
+    if (!lines) TRY(results_add(&s->results, run_line(s), e));
+    /* Killed before the last stack was told: all are told again, and readers take the last. */
+    s->stacks_told = has_type(lines, "data") || has_type(lines, "sample");
+    for (unsigned i = 0; i < s->plan->stack_count; i++) TRY(open_stack(s, i, e));
+    if (s->plan->cold && !s->q->runner->can_drop_caches)
+        show_note(&s->show,
+                  "cold is impossible here (no right to drop the page cache): those cases are left out");
+    TRY(take_samples(s, steps, count, e));
+    if (s->plan->serve_jobs) TRY(session_serve(s, lines, e));
+    if (s->plan->minimum_memory) TRY(session_minimum(s, lines, e));
+    if (!has_type(lines, "end"))
+        TRY(results_add(&s->results,
+                        json_pack("{s:s,s:i,s:o}", "type", "end", "samples", (int)s->samples, "seconds",
+                                  json_real((double)(clock_mono_ns() - start) / 1e9)),
+                        e));
+    show_summary(&s->show, s->q->out);
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+static int session_open(struct session *s, unsigned steps, struct err *e) {
+    const struct plan *p = s->plan;
+    size_t pairs = (size_t)p->case_count * p->stack_count;
+    s->stacks = calloc(p->stack_count, sizeof *s->stacks);
+    s->data = calloc(p->data_count, sizeof *s->data);
+    s->data_ready = calloc(p->data_count, sizeof *s->data_ready);
+    s->data_told = calloc(p->data_count, sizeof *s->data_told);
+    s->references = calloc((size_t)p->data_count * 2 * p->stack_count, sizeof *s->references);
+    s->failures = calloc(pairs, sizeof *s->failures);
+    s->pace = calloc(pairs, sizeof *s->pace);
+    s->done = calloc(steps ? steps : 1, sizeof *s->done);
+    if (!s->stacks || !s->data || !s->data_ready || !s->data_told || !s->references || !s->failures ||
+        !s->pace || !s->done)
+        return err_nomem(e);
+    for (int strict = 0; strict < 2; strict++)
+        TRY(set_strict(s->q->pipeline, strict, &s->pipelines[strict], e));
+    TRY(open_work(s, e));
+    return show_start(&s->show, p, steps, e);
+}
+
+/* Lakes that were kept to be compared with. */
+static void remove_references(struct session *s) {
+    for (unsigned i = 0; s->references && i < 2 * s->plan->data_count * s->plan->stack_count; i++) {
+        char *lake = s->references[i].events, *tail = strstr(lake, "/lake/warehouse/");
+        if (!tail || strncmp(lake, s->work, strlen(s->work)) != 0) continue;
+        *tail = 0;
+        file_remove_tree(lake);
+    }
+}
+
+static void session_close(struct session *s) {
+    show_end(&s->show);
+    remove_references(s);
+    for (unsigned i = 0; s->stacks && i < s->plan->stack_count; i++) stack_release(&s->stacks[i]);
+    for (unsigned i = 0; s->data && i < s->plan->data_count; i++) data_release(&s->data[i]);
+    free(s->stacks);
+    free(s->data);
+    free(s->data_ready);
+    free(s->data_told);
+    free(s->references);
+    free(s->failures);
+    free(s->pace);
+    free(s->done);
+    for (int i = 0; i < 2; i++) free(s->pipelines[i]);
+    arena_release(&s->arena);
+    results_close(&s->results);
+}
+
+int bench_run(const struct bench_request *q, unsigned *bad, struct err *e) {
+    struct session s = {.q = q, .plan = q->plan, .results = {.fd = -1}};
+    struct plan_step *steps = NULL;
+    json_t *lines = NULL;
+    unsigned count;
+    arena_init(&s.arena);
+    int rc = plan_order(q->plan, &steps, &count, e);
+    if (!rc) rc = session_open(&s, count, e);
+    if (!rc)
+        rc =
+            q->resume ? results_reopen(&s.results, q->out, &lines, e) : results_create(&s.results, q->out, e);
+    if (!rc) rc = run_all(&s, lines, steps, count, e);
+    if (rc == ERR_INTERRUPTED)
+        err_set(e, rc, "interrupted; %u samples are in \"%s\"; go on with --resume", s.samples, q->out);
+    *bad = s.bad;
+    json_decref(lines);
+    session_close(&s);
+    free(steps);
+    return rc;
+}
+
+int bench_list(const struct bench_request *q, struct err *e) {
+    const struct plan *p = q->plan;
+    (void)e;
+    unsigned per_block = p->stack_count + (p->aa ? 1 : 0);
+    double bytes = 0, seconds = 0;
+    for (unsigned i = 0; i < p->case_count; i++) {
+        const struct plan_case *c = &p->cases[i];
+        const struct plan_data *d = &p->data[c->data];
+        bytes = d->size_bytes ? (double)d->size_bytes : (double)d->rows * 220;
+        printf("%s:", c->name);
+        for (unsigned k = 0; k < p->stack_count; k++)
+            printf(" %s%s", p->stacks[k],
+                   p->aa && strcmp(p->aa, p->stacks[k]) == 0 ? " (twice, A against A)" : "");
+        printf(", %u times each%s\n", p->repetitions,
+               c->cold && !q->runner->can_drop_caches ? " — left out, the page cache cannot be dropped here"
+                                                      : "");
+        seconds += per_block * p->repetitions * (8 + bytes * 40e-9 / c->resources.cpus);
+    }
+    unsigned samples = p->case_count * per_block * p->repetitions;
+    printf("%u samples; about %.0f min, a rough guess: each a process of its own, checked, %.0f s at most\n",
+           samples, seconds / 60 < 1 ? 1 : seconds / 60, p->timeout_s);
+    if (p->budget_s > 0)
+        printf("after %.0f min no further block is begun, from %u repetitions on\n", p->budget_s / 60,
+               p->least);
+    return 0;
+}

@@ -1,0 +1,413 @@
+#include "bench/plan.h"
+
+#include "base/random.h"
+#include "base/units.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { QUICK_RUNS = 10, QUICK_BUDGET_S = 900 };
+
+/* ---- reading values ---- */
+
+struct reader {
+    struct plan *p;
+    const char *file;
+    struct err *e;
+};
+
+static int wrong(const struct reader *r, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int wrong(const struct reader *r, const char *key, const char *fmt, ...) {
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return err_set(r->e, ERR_INPUT, "%s: %s: %s", r->file, key, text);
+}
+
+static int only_keys(const struct reader *r, const json_t *o, const char *where, const char *const *allowed) {
+    const char *key;
+    json_t *value;
+    if (!json_is_object(o)) return wrong(r, where, "must be a mapping (key: value)");
+    json_object_foreach((json_t *)o, key, value) {
+        size_t i = 0;
+        while (allowed[i] && strcmp(allowed[i], key) != 0) i++;
+        if (allowed[i]) continue;
+        char all[512];
+        size_t at = 0;
+        for (i = 0; allowed[i] && at < sizeof all; i++)
+            at += (size_t)snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", allowed[i]);
+        return wrong(r, where, "unknown key \"%.60s\"; allowed: %s", key, all);
+    }
+    return 0;
+}
+
+static int read_text(const struct reader *r, const json_t *o, const char *key, const char **out) {
+    const json_t *v = json_object_get(o, key);
+    if (!v) return 0;
+    if (!json_is_string(v) || !json_string_length(v)) return wrong(r, key, "must be text");
+    *out = arena_printf(&r->p->arena, "%s", json_string_value(v));
+    return *out ? 0 : err_nomem(r->e);
+}
+
+static int read_whole(const struct reader *r, const json_t *o, const char *key, int64_t lo, int64_t hi,
+                      int64_t *out) {
+    const json_t *v = json_object_get(o, key);
+    if (!v) return 0;
+    int64_t n = json_integer_value(v);
+    if (!json_is_integer(v) || n < lo || n > hi)
+        return wrong(r, key, "must be a whole number from %lld to %lld", (long long)lo, (long long)hi);
+    *out = n;
+    return 0;
+}
+
+/* "64MB", or bytes. */
+static int read_size(const struct reader *r, const json_t *o, const char *key, uint64_t *out) {
+    const json_t *v = json_object_get(o, key);
+    struct err e = {0};
+    if (!v) return 0;
+    if (json_is_integer(v) && json_integer_value(v) > 0)
+        *out = (uint64_t)json_integer_value(v);
+    else if (!json_is_string(v) || units_parse_size(json_string_value(v), key, out, &e) || !*out)
+        return wrong(r, key, "must be a size like 64MB or 2GiB");
+    return 0;
+}
+
+/* Seconds, or "90s", "10m", "2h". */
+static int read_duration(const struct reader *r, const json_t *o, const char *key, double *out) {
+    const json_t *v = json_object_get(o, key);
+    if (!v) return 0;
+    double n = json_number_value(v), unit = 1;
+    if (json_is_string(v)) {
+        char *end;
+        n = strtod(json_string_value(v), &end);
+        unit = strcmp(end, "s") == 0 ? 1 : strcmp(end, "m") == 0 ? 60 : strcmp(end, "h") == 0 ? 3600 : 0;
+    }
+    if (!(n * unit > 0 && n * unit < 1e8)) return wrong(r, key, "must be a duration like 90s, 10m or 2h");
+    *out = n * unit;
+    return 0;
+}
+
+static bool is_word(const char *text, const char *const *words) {
+    for (; *words; words++)
+        if (strcmp(text, *words) == 0) return true;
+    return false;
+}
+
+/* A word, or a list of words, out of two: which were there. */
+static int read_choice(const struct reader *r, const json_t *o, const char *key, const char *first,
+                       const char *second, bool *has_first, bool *has_second) {
+    const json_t *v = json_object_get(o, key);
+    if (!v) return 0;
+    *has_first = *has_second = false;
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    for (size_t i = 0; i < n; i++) {
+        const char *word = json_string_value(json_is_array(v) ? json_array_get(v, i) : v);
+        bool is_first = word && strcmp(word, first) == 0, is_second = word && strcmp(word, second) == 0;
+        if (!is_first && !is_second) return wrong(r, key, "must be %s, %s, or a list of both", first, second);
+        *has_first = *has_first || is_first;
+        *has_second = *has_second || is_second;
+    }
+    return n ? 0 : wrong(r, key, "must not be empty");
+}
+
+/* ---- data ---- */
+
+static const struct plan_data sizes[] = {
+    {.name = "tiny", .size_bytes = UINT64_C(4000000)},
+    {.name = "small", .size_bytes = UINT64_C(64000000)},
+    {.name = "medium", .size_bytes = UINT64_C(1000000000)},
+    {.name = "large", .size_bytes = UINT64_C(10000000000)},
+};
+
+static struct plan_data *add_data(struct plan *p, const char *name) {
+    struct plan_data *d = &p->data[p->data_count++];
+    *d = (struct plan_data){.name = name, .format = "csv", .dirt = "some", .seed = 1, .files = 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (strcmp(sizes[i].name, name) == 0) d->size_bytes = sizes[i].size_bytes;
+    return d;
+}
+
+static int read_data_mapping(const struct reader *r, const json_t *o, const struct plan_context *c) {
+    static const char *const keys[] = {"name", "size", "rows", "seed", "format", "dirt", "files", NULL};
+    static const char *const formats[] = {"csv", "parquet", NULL}, *const dirts[] = {"none", "some", "much",
+                                                                                     NULL};
+    TRY(only_keys(r, o, "data", keys));
+    const char *name = NULL;
+    TRY(read_text(r, o, "name", &name));
+    if (!name || strpbrk(name, "/ \t")) return wrong(r, "data", "each needs a name, without / and blanks");
+    struct plan_data *d = add_data(r->p, name);
+    int64_t seed = 1, files = 1, rows = 0;
+    TRY(read_whole(r, o, "seed", 0, INT64_MAX, &seed));
+    TRY(read_whole(r, o, "files", 1, 10000, &files));
+    TRY(read_whole(r, o, "rows", 1, INT64_C(1) << 40, &rows));
+    TRY(read_text(r, o, "format", &d->format));
+    TRY(read_text(r, o, "dirt", &d->dirt));
+    if (!is_word(d->format, formats)) return wrong(r, "format", "must be csv or parquet");
+    if (!is_word(d->dirt, dirts)) return wrong(r, "dirt", "must be none, some or much");
+    if (rows && json_object_get(o, "size")) return wrong(r, "data", "give either size or rows");
+    if (rows) d->size_bytes = 0;
+    TRY(read_size(r, o, "size", &d->size_bytes));
+    d->rows = (uint64_t)rows;
+    d->seed = (uint64_t)seed;
+    d->files = (unsigned)files;
+    if (!d->rows && !d->size_bytes && !c->own_input)
+        return wrong(r, "data", "\"%s\" needs a size or rows; tiny, small, medium and large have one", name);
+    if (d->rows && c->own_input)
+        return wrong(r, "data", "\"%s\": with --input, say a size, or nothing for all of it", name);
+    return 0;
+}
+
+static int read_data(const struct reader *r, const json_t *root, const struct plan_context *c) {
+    const json_t *v = json_object_get(root, "data");
+    if (!v) {
+        add_data(r->p, c->own_input ? "all" : "small");
+        return 0;
+    }
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (n < 1 || n > PLAN_DATA_MAX) return wrong(r, "data", "must have 1 to %d entries", PLAN_DATA_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_is_array(v) ? json_array_get(v, i) : v;
+        const char *name = json_string_value(one);
+        if (!name) {
+            TRY(read_data_mapping(r, one, c));
+        } else {
+            const char *copy = arena_printf(&r->p->arena, "%s", name);
+            if (!copy) return err_nomem(r->e);
+            struct plan_data *d = add_data(r->p, copy);
+            if (!d->size_bytes && !(c->own_input && strcmp(name, "all") == 0))
+                return wrong(r, "data", "\"%s\" is none of tiny, small, medium, large; give {name, size}",
+                             name);
+        }
+        for (unsigned k = 0; k + 1 < r->p->data_count; k++)
+            if (strcmp(r->p->data[k].name, r->p->data[r->p->data_count - 1].name) == 0)
+                return wrong(r, "data", "two are called \"%s\"", r->p->data[k].name);
+    }
+    return 0;
+}
+
+/* ---- resources, stacks ---- */
+
+/* What one run may have when nobody says: all CPUs, and 4 GB or three quarters of what the machine has. */
+static struct plan_resources default_resources(const struct plan_context *c) {
+    uint64_t most = c->memory_bytes / 4 * 3, usual = UINT64_C(4000000000);
+    return (struct plan_resources){.cpus = c->cpus, .memory_bytes = most < usual ? most : usual};
+}
+
+static int read_resources(const struct reader *r, const json_t *root, const struct plan_context *c) {
+    static const char *const keys[] = {"cpus", "memory", NULL};
+    const json_t *v = json_object_get(root, "resources");
+    struct plan *p = r->p;
+    p->resources[0] = default_resources(c);
+    p->resource_count = 1;
+    if (!v) return 0;
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (n < 1 || n > PLAN_RESOURCES_MAX)
+        return wrong(r, "resources", "must have 1 to %d entries", PLAN_RESOURCES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_is_array(v) ? json_array_get(v, i) : v, *cpus;
+        struct plan_resources *out = &p->resources[i];
+        *out = default_resources(c);
+        TRY(only_keys(r, one, "resources", keys));
+        TRY(read_size(r, one, "memory", &out->memory_bytes));
+        if ((cpus = json_object_get(one, "cpus"))) out->cpus = json_number_value(cpus);
+        if (!(out->cpus >= 0.1 && out->cpus <= c->cpus))
+            return wrong(r, "resources.cpus", "must be 0.1 to %u, the CPUs of this machine", c->cpus);
+        if (out->memory_bytes > c->memory_bytes)
+            return wrong(r, "resources.memory", "is more than this machine's memory");
+    }
+    p->resource_count = (unsigned)n;
+    return 0;
+}
+
+static int take_stacks(struct plan *p, const char *const *names, unsigned count, struct err *e) {
+    if (count < 1 || count > PLAN_STACKS_MAX)
+        return err_set(e, ERR_INPUT, "a benchmark needs 1 to %d stacks", PLAN_STACKS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(names[i], names[k]) == 0)
+                return err_set(e, ERR_INPUT, "stack \"%s\" is named twice", names[i]);
+        p->stacks[i] = arena_printf(&p->arena, "%s", names[i]);
+        if (!p->stacks[i]) return err_nomem(e);
+    }
+    p->stack_count = count;
+    return 0;
+}
+
+static int read_stacks(const struct reader *r, const json_t *root, const struct plan_context *c) {
+    const json_t *v = json_object_get(root, "stacks");
+    const char *names[PLAN_STACKS_MAX];
+    size_t n = json_array_size(v);
+    if (c->stacks) return take_stacks(r->p, c->stacks, c->stack_count, r->e);
+    if (!json_is_array(v) || n < 1 || n > PLAN_STACKS_MAX)
+        return wrong(r, "stacks", "must be a list of stacks; see weir stack list");
+    for (size_t i = 0; i < n; i++)
+        if (!(names[i] = json_string_value(json_array_get(v, i))))
+            return wrong(r, "stacks", "must be a list of names");
+    return take_stacks(r->p, names, (unsigned)n, r->e);
+}
+
+/* ---- cases ---- */
+
+static int add_case(struct plan *p, unsigned data, bool strict, bool cold, const struct plan_resources *q,
+                    struct err *e) {
+    char memory[32];
+    if (p->case_count == PLAN_CASES_MAX)
+        return err_set(e, ERR_INPUT, "the plan has more than %d cases", PLAN_CASES_MAX);
+    bool giga = q->memory_bytes >= 1000000000;
+    snprintf(memory, sizeof memory, "%.4g%s", (double)q->memory_bytes / (giga ? 1e9 : 1e6),
+             giga ? "GB" : "MB");
+    const struct plan_data *d = &p->data[data];
+    struct plan_case *out = &p->cases[p->case_count++];
+    *out = (struct plan_case){.data = data, .strict = strict, .cold = cold, .resources = *q};
+    out->name = arena_printf(&p->arena, "%s/%s/%s/%s/%gcpu/%s", d->name, d->format,
+                             strict ? "strict" : "idiomatic", cold ? "cold" : "warm", q->cpus, memory);
+    return out->name ? 0 : err_nomem(e);
+}
+
+static int make_cases(struct plan *p, struct err *e) {
+    for (unsigned d = 0; d < p->data_count; d++)
+        for (int parsing = 0; parsing < 2; parsing++)
+            for (int cache = 0; cache < 2; cache++)
+                for (unsigned q = 0; q < p->resource_count; q++)
+                    if ((parsing ? p->idiomatic : p->strict) && (cache ? p->cold : p->warm))
+                        TRY(add_case(p, d, !parsing, cache, &p->resources[q], e));
+    return 0;
+}
+
+/* ---- whole plans ---- */
+
+static void set_defaults(struct plan *p) {
+    *p = (struct plan){.warm = true, .strict = true, .repetitions = 10, .seed = 1, .timeout_s = 3600};
+    arena_init(&p->arena);
+    p->least = 6;
+}
+
+static int read_aa(const struct reader *r, const json_t *root) {
+    struct plan *p = r->p;
+    const json_t *v = json_object_get(root, "aa");
+    p->aa = p->stacks[0];
+    if (json_is_false(v)) return p->aa = NULL, 0;
+    if (!v) return 0;
+    TRY(read_text(r, root, "aa", &p->aa));
+    for (unsigned i = 0; i < p->stack_count; i++)
+        if (strcmp(p->stacks[i], p->aa) == 0) return 0;
+    return wrong(r, "aa", "\"%s\" is none of the plan's stacks", p->aa);
+}
+
+static int read_plan(const struct reader *r, const json_t *root, const struct plan_context *c) {
+    static const char *const keys[] = {"name",        "stacks", "data",    "resources",      "backend",
+                                       "repetitions", "cache",  "parsing", "seed",           "timeout",
+                                       "budget",      "aa",     "serve",   "minimum_memory", NULL};
+    struct plan *p = r->p;
+    const char *backend = "process";
+    int64_t repetitions = p->repetitions, seed = 1, serve = 0;
+    TRY(only_keys(r, root, "plan", keys));
+    TRY(read_text(r, root, "name", &p->name));
+    TRY(read_text(r, root, "backend", &backend));
+    if (strcmp(backend, "process") != 0)
+        return wrong(r, "backend", "\"%.40s\" is not supported yet; process is", backend);
+    TRY(read_stacks(r, root, c));
+    TRY(read_data(r, root, c));
+    TRY(read_resources(r, root, c));
+    TRY(read_whole(r, root, "repetitions", 1, 10000, &repetitions));
+    TRY(read_whole(r, root, "seed", 0, INT64_MAX, &seed));
+    TRY(read_whole(r, root, "serve", 2, 1000, &serve));
+    TRY(read_choice(r, root, "cache", "warm", "cold", &p->warm, &p->cold));
+    TRY(read_choice(r, root, "parsing", "strict", "idiomatic", &p->strict, &p->idiomatic));
+    TRY(read_duration(r, root, "timeout", &p->timeout_s));
+    TRY(read_duration(r, root, "budget", &p->budget_s));
+    TRY(read_aa(r, root));
+    const json_t *minimum = json_object_get(root, "minimum_memory");
+    if (minimum && !json_is_boolean(minimum)) return wrong(r, "minimum_memory", "must be true or false");
+    p->minimum_memory = json_is_true(minimum);
+    p->repetitions = c->repetitions ? c->repetitions : (unsigned)repetitions;
+    p->seed = (uint64_t)seed;
+    p->serve_jobs = (unsigned)serve;
+    return make_cases(p, r->e);
+}
+
+int plan_init(struct plan *p, const json_t *root, const char *file, const struct plan_context *c,
+              struct err *e) {
+    const struct reader r = {.p = p, .file = file, .e = e};
+    set_defaults(p);
+    TRY(read_plan(&r, root, c));
+    if (!p->name) {
+        const char *slash = strrchr(file, '/');
+        p->name = arena_printf(&p->arena, "%s", slash ? slash + 1 : file);
+    }
+    return p->name ? 0 : err_nomem(e);
+}
+
+int plan_init_quick(struct plan *p, const char *const *stacks, unsigned count, const struct plan_context *c,
+                    struct err *e) {
+    set_defaults(p);
+    p->name = "quick";
+    p->repetitions = c->repetitions ? c->repetitions : QUICK_RUNS;
+    if (!c->repetitions) p->budget_s = QUICK_BUDGET_S;
+    p->timeout_s = 600;
+    TRY(take_stacks(p, stacks, count, e));
+    struct plan_data *d = add_data(p, "small");
+    if (c->own_input && c->input_bytes <= d->size_bytes) {
+        d->name = "all";
+        d->size_bytes = 0;
+    }
+    p->resources[0] = default_resources(c);
+    p->resource_count = 1;
+    p->aa = p->stacks[0];
+    return make_cases(p, e);
+}
+
+void plan_release(struct plan *p) {
+    arena_release(&p->arena);
+}
+
+json_t *plan_json(const struct plan *p) {
+    json_t *stacks = json_array(), *data = json_array(), *cases = json_array();
+    for (unsigned i = 0; i < p->stack_count; i++) json_array_append_new(stacks, json_string(p->stacks[i]));
+    for (unsigned i = 0; i < p->data_count; i++) {
+        const struct plan_data *d = &p->data[i];
+        json_array_append_new(data, json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:i}", "name", d->name, "format",
+                                              d->format, "dirt", d->dirt, "size_bytes",
+                                              (json_int_t)d->size_bytes, "rows", (json_int_t)d->rows, "seed",
+                                              (json_int_t)d->seed, "files", (int)d->files));
+    }
+    for (unsigned i = 0; i < p->case_count; i++) json_array_append_new(cases, json_string(p->cases[i].name));
+    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:I,s:f,s:f,s:s?,s:i,s:b}", "name", p->name, "backend",
+                     "process", "stacks", stacks, "data", data, "cases", cases, "repetitions",
+                     (int)p->repetitions, "seed", (json_int_t)p->seed, "timeout_s", p->timeout_s, "budget_s",
+                     p->budget_s, "aa", p->aa, "serve", (int)p->serve_jobs, "minimum_memory",
+                     (int)p->minimum_memory);
+}
+
+int plan_order(const struct plan *p, struct plan_step **out, unsigned *count, struct err *e) {
+    struct rng rng;
+    size_t most = (size_t)p->repetitions * p->case_count * (p->stack_count + 1);
+    struct plan_step *steps = calloc(most ? most : 1, sizeof *steps);
+    if (!steps) return err_nomem(e);
+    rng_init(&rng, p->seed, 0);
+    unsigned n = 0;
+    for (unsigned r = 0; r < p->repetitions; r++) {
+        unsigned first = n;
+        for (unsigned c = 0; c < p->case_count; c++)
+            for (unsigned s = 0; s < p->stack_count; s++) {
+                bool twin = p->aa && strcmp(p->aa, p->stacks[s]) == 0;
+                steps[n++] = (struct plan_step){r + 1, c, s, twin ? 'a' : 0};
+                if (twin) steps[n++] = (struct plan_step){r + 1, c, s, 'b'};
+            }
+        for (unsigned i = n; i > first + 1; i--) { /* Fisher and Yates */
+            unsigned k = first + (unsigned)rng_below(&rng, i - first);
+            struct plan_step swap = steps[i - 1];
+            steps[i - 1] = steps[k];
+            steps[k] = swap;
+        }
+    }
+    *out = steps;
+    *count = n;
+    return 0;
+}

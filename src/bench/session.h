@@ -1,0 +1,80 @@
+/* One start of `weir bench`: what its parts share while it lasts. */
+#ifndef WEIR_BENCH_SESSION_H
+#define WEIR_BENCH_SESSION_H
+
+#include "bench/bench.h"
+#include "bench/check.h"
+#include "bench/results_write.h"
+#include "bench/show.h"
+#include "bench/stack.h"
+
+enum { SESSION_FAILURES = 2 }; /* in a row: then that stack is not tried again in that case */
+
+struct session {
+    const struct bench_request *q;
+    const struct plan *plan;
+    struct arena arena;
+    struct results_out results;
+    struct show show;
+    char run_id[37];
+    char work[4000]; /* <result file without .jsonl>.d: outputs, and lakes while they are needed */
+    char group[64];  /* control groups of this result file begin so */
+    struct stack *stacks;
+    struct data_set *data;
+    bool *data_ready, *data_told; /* is there; has its line in the result file */
+    bool stacks_told;
+    struct check_reference *references; /* [data][strict][stack] */
+    char *pipelines[2];                 /* idiomatic, strict */
+    unsigned *failures;                 /* [case][stack], in a row */
+    double *pace;                       /* [case][stack]: seconds of the last sample, checking included */
+    bool *done;                         /* [step] */
+    unsigned samples, bad;
+};
+
+/* One run of a stack's script and all that belongs to it. */
+struct session_job {
+    const struct plan_case *c;
+    unsigned case_index, stack_index;
+    const char *label;            /* names its folder, its output, and its control group */
+    struct plan_resources limits; /* as enforced; the stack is told the same */
+    bool keep_lake;               /* do not remove it afterwards, whatever comes out */
+};
+
+struct session_result {
+    struct run_outcome outcome;
+    struct check_verdict verdict;
+    struct check_output output;
+    int64_t started_ns;
+    char output_path[4200]; /* relative to the result file's folder */
+    char lake[4096];
+};
+
+/* Make the data, unless it is there; its line in the result file. */
+int session_ready_data(struct session *s, unsigned index, struct err *e);
+
+/* What the stack is told, and the folders below `dir` for its lake and temporary files. */
+int session_fill_job(struct session *s, const struct session_job *j, const char *dir, struct job *job,
+                     struct err *e);
+
+/* Prepare the case's data, run, check. Only what ends the whole benchmark is an error. Release it in any
+ * case. */
+int session_run(struct session *s, const struct session_job *j, struct session_result *out, struct err *e);
+void session_result_release(struct session_result *r);
+
+/* What results of a case must be equal to. Idiomatic parsing of input that is not clean: only to the same
+ * stack's (pipeline.md 1.7). */
+struct check_reference *session_reference(struct session *s, const struct plan_case *c, unsigned stack_index);
+
+/* What is known of the case's data; NULL: nothing. */
+const json_t *session_truth(const struct session *s, const struct plan_case *c);
+
+/* The "sample" line. */
+json_t *session_sample(const struct session *s, const struct plan_step *step, unsigned order,
+                       const struct session_result *r);
+
+/* The smallest memory limit with which each stack still gets a case right, by bisection; the studies of
+ * `serve`. Each result is a line. */
+int session_minimum(struct session *s, json_t *lines, struct err *e);
+int session_serve(struct session *s, json_t *lines, struct err *e);
+
+#endif

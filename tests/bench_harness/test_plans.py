@@ -1,0 +1,186 @@
+"""Plans, the order of samples, data of one's own, and the form of the result file."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import gzip
+import json
+import os
+import pathlib
+import pty
+import subprocess
+
+import pytest
+from tools import clicks, engine
+
+from bench_harness import schema
+
+SCHEMA = json.loads((engine.ROOT / "docs/results.schema.json").read_text())
+
+
+def test_every_line_is_as_the_schema_says(bench):
+    bench.stack("good", "native()\n")
+    bench.stack("bad", "sys.exit(7)")
+    served = bench.stacks / "good" / "serve"
+    served.write_text('#!/bin/sh\nwhile read -r job; do "$(dirname "$0")/run" "$job" || exit; done\n')
+    served.chmod(0o755)
+    plan = bench.plan(["good", "bad"], aa="good", resources={"memory": "64MB"})
+    assert bench.run(plan, "--serve", "3", "--min-memory", timeout=300).returncode == 1
+    lines = bench.lines()
+    assert {line["type"] for line in lines} == {"run", "stack", "data", "sample", "serve", "minimum", "end"}
+    for line in lines:
+        assert schema.problems(line, SCHEMA, SCHEMA) == []
+        assert schema.problems({**line, "type": "x"}, SCHEMA, SCHEMA)
+        for key in SCHEMA["$defs"][line["type"]]["required"]:
+            assert schema.problems({k: v for k, v in line.items() if k != key}, SCHEMA, SCHEMA), key
+    for study in [*bench.lines("serve"), *bench.lines("minimum")]:
+        assert study["case"] == "few/csv/strict/warm/" + f"{lines[0]['environment']['cpus']}cpu/64MB"
+    assert len(bench.lines("serve")) == 1 and bench.lines("serve")[0]["verified"]
+    assert len(bench.lines("serve")[0]["steady_job_s"]) == 2
+    least = {m["stack"]: m["memory_bytes"] for m in bench.lines("minimum")}
+    if lines[0]["environment"]["cgroup"] != "none":
+        assert least["bad"] is None and 0 < least["good"] <= 64_000_000
+
+
+def test_serve_that_gets_a_job_wrong_has_no_times(bench):
+    bench.stack("good", "native()\n")
+    served = bench.stacks / "good" / "serve"
+    served.write_text(
+        "#!/bin/sh\nn=0\nwhile read -r job; do n=$((n+1)); "
+        '[ $n = 2 ] && sed -i "s/\\"gap_seconds\\": 1800/\\"gap_seconds\\": 60/" "$job"; '
+        '"$(dirname "$0")/run" "$job" || exit; done\n'
+    )
+    served.chmod(0o755)
+    assert bench.run(bench.plan(["good"], serve=3)).returncode == 0
+    (study,) = bench.lines("serve")
+    assert (study["verified"], study["first_job_s"], study["steady_job_s"]) == (False, None, [])
+    assert "job 2" in study["error"]
+
+
+def test_order_is_in_blocks(bench):
+    for name in ("a", "b"):
+        bench.stack(name, "native()\n")
+    assert bench.run(bench.plan(["a", "b"], repetitions=2, aa="b")).returncode == 0
+    samples = bench.lines("sample")
+    assert [s["order"] for s in samples] == list(range(1, 7))
+    for r in range(2):
+        block = samples[3 * r : 3 * r + 3]
+        assert {s["repetition"] for s in block} == {r + 1}
+        assert {(s["stack"], s["aa"]) for s in block} == {("a", None), ("b", "a"), ("b", "b")}
+
+
+@pytest.mark.parametrize(
+    "keys, word",
+    [
+        ({"stacks": []}, "stacks"),
+        ({"stacks": ["a", "a"]}, "twice"),
+        ({"stacks": ["nobody"]}, "nobody"),
+        ({"data": "huge"}, "huge"),
+        ({"data": {"name": "x"}}, "size or rows"),
+        ({"data": {"name": "x", "size": "1MB", "dirt": "very"}}, "dirt"),
+        ({"data": ["small", "small"]}, "two are called"),
+        ({"resources": {"cpus": 1000}}, "cpus"),
+        ({"resources": {"memory": "lots"}}, "memory"),
+        ({"repetitions": 0}, "repetitions"),
+        ({"cache": "hot"}, "warm, cold"),
+        ({"parsing": ["strict", "loose"]}, "idiomatic"),
+        ({"timeout": "soon"}, "timeout"),
+        ({"aa": "nobody"}, "aa"),
+        ({"backend": "container"}, "backend"),
+        ({"colour": "red"}, "unknown key"),
+    ],
+)
+def test_wrong_plans_are_refused_before_anything_runs(bench, keys, word):
+    bench.stack("a", "native()\n")
+    done = bench.run(bench.plan(keys.pop("stacks", ["a"]), **keys))
+    assert done.returncode == 3, done.stderr
+    assert word in done.stderr
+    if bench.out.exists():
+        assert bench.lines("sample") == []
+
+
+def test_list_runs_nothing(bench):
+    bench.stack("a", "native()\n")
+    done = bench.run(bench.plan(["a"], cache=["warm", "cold"], repetitions=7), "--list")
+    assert done.returncode == 0
+    assert "few/csv/strict/warm/" in done.stdout and "14 samples" in done.stdout and "min" in done.stdout
+    assert not bench.out.exists()
+
+
+def rows_by_user(path: pathlib.Path) -> dict[str, list[bytes]]:
+    rows: dict[str, list[bytes]] = collections.defaultdict(list)
+    for line in path.read_bytes().splitlines()[1:]:
+        rows[line.split(b",")[1].decode()].append(line)
+    return rows
+
+
+def test_own_files(bench):
+    source = clicks.write(bench.folder / "clicks.csv", 500)
+    bench.stack("a", "native()\n")
+    plan = bench.plan(["a"], data="all")
+    done = bench.run(plan, "--input", str(source))
+    assert done.returncode == 0, done.stderr
+    (data,) = bench.lines("data")
+    assert (data["source"], data["truth"], data["bytes"]) == ("user", None, source.stat().st_size)
+    assert bench.samples()["a"]["ledger"]["rows_in"] == 500
+
+
+def test_sample_of_own_files_holds_whole_users(bench):
+    source = clicks.write(bench.folder / "clicks.csv", 4000)
+    packed = bench.folder / "more.csv.gz"
+    packed.write_bytes(gzip.compress(clicks.write(bench.folder / "more.csv.tmp", 2000, seed=9).read_bytes()))
+    bench.stack("a", "native()\n")
+    size = source.stat().st_size // 3
+    done = bench.run(
+        bench.plan(["a"], data={"name": "third", "size": size}), "--input", str(source), str(packed)
+    )
+    assert done.returncode == 0, done.stderr
+    made = sorted((bench.folder / "data").glob("own-*/part-*.csv"))
+    assert len(made) == 2
+    all_rows, chosen = rows_by_user(source), rows_by_user(made[0])
+    assert 0 < len(chosen) < len(all_rows)
+    for user, rows in chosen.items():
+        assert rows == all_rows[user]
+    again = rows_by_user(made[1])
+    for user in set(again) & set(all_rows):  # one choice for all files
+        assert user in chosen
+    assert bench.samples()["a"]["ledger"]["rows_in"] == sum(map(len, (*chosen.values(), *again.values())))
+
+
+def test_idiomatic_over_dirt_is_compared_with_itself(bench):
+    """What each reader makes of a malformed record is its own."""
+    loose = "native({'pipeline': {'sessions': {'gap_seconds': 60}}} if not job['pipeline']['input']['csv']['strict'] else {})"
+    bench.stack("a", "native()\n")
+    bench.stack("b", loose)
+    plan = bench.plan(["a", "b"], parsing=["strict", "idiomatic"], repetitions=2)
+    assert bench.run(plan).returncode == 0
+    clean = bench.plan(["a", "b"], parsing="idiomatic", data={"name": "clean", "rows": 300, "dirt": "none"})
+    bench.out.unlink()
+    assert bench.run(clean).returncode == 1
+    assert bench.samples()["b"]["status"] == "different"
+
+
+def test_control_codes_on_a_terminal_only(bench):
+    bench.stack("a", "time.sleep(0.5)\nnative()\n")
+    plan = bench.plan(["a"])
+    plain = bench.run(plan)
+    assert plain.returncode == 0
+    assert "\033" not in plain.stderr and "\r" not in plain.stderr and "1/1  a  few/csv" in plain.stderr
+    bench.out.unlink()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        bench.command(plan),
+        env=bench.environment(),
+        stderr=theirs,
+        stdout=subprocess.DEVNULL,
+        cwd=bench.folder,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    assert process.wait() == 0
+    assert b"\r\033[K[" in shown and b"0/1  a  few/csv" in shown
