@@ -19,6 +19,8 @@ static const struct command {
     {"table", cmd_table, "list tables, show them, their history and files; clean up left-overs"},
     {"sql", cmd_sql, "query the tables with DuckDB: a shell, or one query"},
     {"verify", cmd_verify, "say whether two results are equal, and where they differ"},
+    {"report", cmd_report, "what a benchmark's results say: tables, and a page with charts"},
+    {"compare", cmd_compare, "say what got faster or slower between two results"},
     {"stack", cmd_stack, "list the stacks that can run it, check and set them up"},
     {NULL, NULL, NULL},
 };
