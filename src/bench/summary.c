@@ -31,7 +31,7 @@ const struct summary_metric summary_metrics[METRICS] = {
 
 const char *summary_format(double value, double like, char out[32]) {
     double size = fabs(like);
-    int decimals = size >= 100 || size == 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    int decimals = size >= 100 || size == floor(size) ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
     snprintf(out, 32, "%.*f", decimals, value);
     return out;
 }
