@@ -177,6 +177,7 @@ function noLines() {
   return h("p", { class: "soft" }, "The curves need uPlot, which was not there when this page was made. scripts/setup in weir's source tree fetches it; then make the page again. The numbers are in the tables.");
 }
 
+/** A colour of the style sheet; all of them are written #rrggbb, so that "22" behind makes it faint. */
 function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }

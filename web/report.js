@@ -27,6 +27,7 @@ const star = (s) => s.stack + (s.ours ? "*" : "");
 const cellOf = (s, key) => s.metrics[key];
 const median = (s, key) => (cellOf(s, key).n ? cellOf(s, key).median * METRIC[key].scale : null);
 const fileOf = (c) => D.files[c.file];
+const fileName = (f) => f.path.split("/").pop();
 const runOf = (c) => fileOf(c).runs[c.run] || {};
 const timed = (c) => c.stacks.filter((s) => cellOf(s, "job_s").n);
 
@@ -43,7 +44,7 @@ function valueNodes(s, key) {
 }
 
 function caseTitle(c) {
-  return D.files.length > 1 ? `${c.case} · ${c.machine} · ${fileOf(c).path}` : c.case;
+  return D.files.length > 1 ? `${c.case} · ${c.machine} · ${fileName(fileOf(c))}` : c.case;
 }
 
 /** The same case but for one attribute. */
@@ -231,7 +232,7 @@ function needs(c) {
 
 function curveTable(s, sample) {
   const r = sample.series, step = Math.max(1, Math.floor(r.t_s.length / 12));
-  const rows = r.t_s.map((t, i) => [show(t, 10), show((r.anon[i] + (r.shared?.[i] || 0)) / 1e6, 100), r.cpu_percent ? show(r.cpu_percent[i], 100) : "–"]).filter((_, i) => i % step === 0);
+  const rows = r.t_s.map((t, i) => [show(t, 10.5), show((r.anon[i] + (r.shared?.[i] || 0)) / 1e6, 100), r.cpu_percent ? show(r.cpu_percent[i], 100) : "–"]).filter((_, i) => i % step === 0);
   return folded(`The numbers of ${s.stack}`, table(`${s.stack}, sample ${sample.id}: every ${step === 1 ? "" : `${step}th `}point`, ["Seconds", "Memory (MB)", "CPU (%)"], rows));
 }
 
@@ -476,7 +477,7 @@ function draw(focus) {
 
 function start() {
   document.getElementById("contents").replaceChildren(h("ul", {}, SECTIONS.map(([id, topic]) => h("li", {}, h("a", { href: `#${id}` }, topic)))));
-  document.getElementById("end").replaceChildren(`Made by weir ${D.weir} from ${D.files.map((f) => `${f.path} (${f.samples} samples)`).join(", ")}. How verdicts are made: docs/statistics.md.`);
+  document.getElementById("end").replaceChildren(`Made by weir ${D.weir} from ${D.files.map((f) => `${fileName(f)} (${f.samples} samples)`).join(", ")}. How verdicts are made: docs/statistics.md.`);
   if (!D.cases.length) {
     document.getElementById("main").replaceChildren(h("p", {}, "There are no samples yet."));
     return;

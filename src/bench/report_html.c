@@ -76,6 +76,8 @@ static int part(const struct page *p, const char *name, size_t len, struct err *
     }
     if (len == 12 && memcmp(name, "charts-style", 12) == 0)
         return p->charts ? add_file(p->out, p->charts, "uPlot.min.css", "</", e) : 0;
+    if (len == 14 && memcmp(name, "charts-licence", 14) == 0)
+        return p->charts ? add_file(p->out, p->charts, "LICENSE", "*/", e) : 0;
     if (len == 6 && memcmp(name, "charts", 6) == 0)
         return p->charts ? add_file(p->out, p->charts, "uPlot.iife.min.js", "</script", e) : 0;
     if (len == 5 && memcmp(name, "table", 5) == 0) return table(p, e);
