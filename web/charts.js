@@ -40,7 +40,7 @@ function dot(stack) {
 function show(value, like = value) {
   if (value === null || value === undefined || !isFinite(value)) return "–";
   const size = Math.abs(like);
-  return value.toFixed(size >= 100 || Number.isInteger(like) ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
+  return value.toFixed(size >= 100 || Number.isInteger(like) ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.01 ? 3 : 5);
 }
 
 function times(ratio) {

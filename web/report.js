@@ -408,6 +408,13 @@ function orderFigure(c) {
   return h("figure", {}, h("figcaption", {}, "Job times in the order of the runs, which is random; a slope would be drift."), h("ul", { class: "legend" }, stacks.map((s) => h("li", {}, dot(s.source), s.name))), orderPlot(h("div", { class: "chart" }), "Job times in the order of the runs; the table of samples has them", stacks));
 }
 
+/** "busy: 20 of 30 runs": what the benchmark flagged, by the word before the colon. */
+function flagged(c) {
+  const counts = new Map(), runs = c.samples.filter((x) => x.twin !== "b");
+  for (const x of runs) for (const f of x.flags || []) counts.set(f.split(":")[0], (counts.get(f.split(":")[0]) || 0) + 1);
+  return [...counts].filter(([word]) => word !== "outlier").map(([word, n]) => h("li", {}, `Flagged “${word}”: ${n} of ${runs.length} runs.`));
+}
+
 function trust(c) {
   const all = Object.entries({ "results equal": c.seals.results_equal, "A against A": c.seals.a_against_a, "same budgets": c.seals.budgets });
   const bad = all.filter(([, s]) => s.state !== "holds").map(([name, s]) => `${name} ${s.state === "broken" ? "does not hold" : "is not known"}`);
@@ -417,6 +424,7 @@ function trust(c) {
     scopeLine(c),
     h("ul", { class: "plain" }, all.map(([name, s]) => h("li", {}, `${name}: ${s.why}.`)),
       rate ? h("li", {}, `Error rate of the rule: dealt out at random ${rate.relabelings} times, the twins' job times were called different in ${((100 * rate.differences) / rate.relabelings).toFixed(1)} % [${(100 * rate.interval.low).toFixed(1)}, ${(100 * rate.interval.high).toFixed(1)}]; at most 5 % is promised.`) : h("li", {}, "Error rate of the rule: not computed for this case, which has no A against A of enough samples."),
+      flagged(c),
       file.truncated ? h("li", {}, "The file's last line broke off and was left out.") : null,
       file.ended ? null : h("li", {}, "The benchmark did not end: these are the samples so far.")),
     orderFigure(c),

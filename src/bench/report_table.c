@@ -149,6 +149,35 @@ static int outliers(struct writer *w, const struct summary_case *c, struct err *
     return 0;
 }
 
+/* What the benchmark flagged, by the word before the colon: "busy" of "busy:40%". */
+static int flags(struct writer *w, const struct summary_case *c, struct err *e) {
+    json_t *counts = json_object(), *value;
+    size_t runs = 0;
+    for (size_t i = 0; i < c->stack_count; i++)
+        for (size_t j = 0; j < c->stacks[i].count; j++) {
+            const json_t *flag, *list = json_object_get(c->stacks[i].samples[j]->record, "flags");
+            size_t k;
+            runs++;
+            json_array_foreach(list, k, flag) {
+                char word[64];
+                const char *text = json_string_value(flag);
+                if (!text || strncmp(text, "outlier:", 8) == 0) continue;
+                snprintf(word, sizeof word, "%.*s", (int)strcspn(text, ":"), text);
+                json_int_t n = json_integer_value(json_object_get(counts, word));
+                json_object_set_new(counts, word, json_integer(n + 1));
+            }
+        }
+    const char *word;
+    int rc = 0;
+    json_object_foreach(counts, word, value) {
+        const char *text = arena_printf(&w->arena, "flagged \"%s\": %lld of %zu runs", word,
+                                        (long long)json_integer_value(value), runs);
+        if (!rc) rc = text ? line(w, e, text) : err_nomem(e);
+    }
+    json_decref(counts);
+    return rc;
+}
+
 static int seal(struct writer *w, const char *what, enum summary_seal seal, const char *why, struct err *e) {
     LINE(w, e, "%s: %s: %s", what,
          seal == SEAL_HOLDS    ? "yes"
@@ -165,6 +194,7 @@ static int notes(struct writer *w, const struct summary_case *c, struct err *e) 
     for (int m = 0; m < METRIC_IN_TABLE; m++) TRY(unavailable(w, c, m, e));
     TRY(without_verdict(w, c, e));
     TRY(outliers(w, c, e));
+    TRY(flags(w, c, e));
     TRY(seal(w, "results equal", c->equal, c->equal_why, e));
     TRY(seal(w, "A against A is a tie", c->tie, c->tie_why, e));
     TRY(seal(w, "budgets the same", c->budgets, c->budgets_why, e));

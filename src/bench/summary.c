@@ -31,7 +31,11 @@ const struct summary_metric summary_metrics[METRICS] = {
 
 const char *summary_format(double value, double like, char out[32]) {
     double size = fabs(like);
-    int decimals = size >= 100 || size == floor(size) ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    int decimals = size >= 100 || size == floor(size) ? 0
+                   : size >= 10                       ? 1
+                   : size >= 1                        ? 2
+                   : size >= 0.01                     ? 3
+                                                      : 5;
     snprintf(out, 32, "%.*f", decimals, value);
     return out;
 }
@@ -160,8 +164,30 @@ static int stack_add(struct summary *s, struct summary_case *c, const char *name
     return 0;
 }
 
+static const struct results_sample *first_of(const struct results_file *f, size_t run, const char *name) {
+    for (size_t i = 0; i < f->sample_count; i++)
+        if (f->samples[i].run == run && strcmp(f->samples[i].name, name) == 0) return &f->samples[i];
+    return NULL;
+}
+
+/* The cases that a plan names come in its order, though they were run at random. */
+static int planned(struct summary *s, size_t file, struct err *e) {
+    const struct results_file *f = &s->files[file];
+    for (size_t r = 0; r < f->run_count; r++) {
+        const json_t *names = json_object_get(json_object_get(f->runs[r].record, "plan"), "cases"), *name;
+        size_t i;
+        json_array_foreach(names, i, name) {
+            const char *text = json_string_value(name);
+            const struct results_sample *sample = text ? first_of(f, r, text) : NULL;
+            if (sample && !case_of(s, file, sample)) TRY(case_add(s, file, sample, e));
+        }
+    }
+    return 0;
+}
+
 static int collect(struct summary *s, size_t file, struct err *e) {
     const struct results_file *f = &s->files[file];
+    TRY(planned(s, file, e));
     for (size_t i = 0; i < f->sample_count; i++) {
         const struct results_sample *sample = &f->samples[i];
         if (!case_of(s, file, sample)) TRY(case_add(s, file, sample, e));

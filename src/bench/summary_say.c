@@ -83,24 +83,23 @@ static const char *ratio_text(const struct stats_comparison *r, struct arena *ar
                         r->interval.high);
 }
 
-/* "spark takes 3.61× [3.40, 3.92] as long as pythonic" or the like for memory; a tie; or no verdict. `open`:
- * the gate and n allow a verdict. */
-static int compare(struct teller *t, int m, size_t a, size_t b, const char *name_b, bool open,
+/* "spark takes 3.61× [3.40, 3.92] as long as pythonic" or the like for memory; a tie; or no verdict, for
+ * `closed` when that is not NULL. */
+static int compare(struct teller *t, int m, size_t a, size_t b, const char *name_b, const char *closed,
                    struct err *e) {
     const struct summary_case *c = t->c;
-    const struct summary_verdict *v = &c->verdicts[m];
-    struct stats_comparison r = summary_pair_of(v, a, b);
+    struct stats_comparison r = summary_pair_of(&c->verdicts[m], a, b);
     const char *name_a = c->stacks[a].name, *noun = summary_metrics[m].noun, *text;
     bool memory = m == METRIC_PEAK_MEMORY;
     if (!r.n_a) return 0;
-    if (!open || !r.interval.known) {
+    if (closed || !r.interval.known) {
         char x[32], y[32];
         double p = c->stacks[a].cells[m].median * summary_metrics[m].scale;
         double q = c->stacks[b].cells[m].median * summary_metrics[m].scale;
         const char *unit = memory ? "MB" : "s";
         text =
-            arena_printf(t->arena, "No verdict on the %s of %s and %s (%s); the medians are %s %s and %s %s.",
-                         noun, name_b, name_a, v->why ? v->why : "not enough samples",
+            arena_printf(t->arena, "No verdict on the %s of %s and %s: %s. The medians are %s %s and %s %s.",
+                         noun, name_b, name_a, closed ? closed : "not enough samples",
                          summary_format(q, q, y), unit, summary_format(p, p, x), unit);
         return say(t, text, names_of(t, a, b), e);
     }
@@ -119,21 +118,21 @@ static int compare(struct teller *t, int m, size_t a, size_t b, const char *name
 
 static int independents(struct teller *t, int m, struct err *e) {
     size_t first = leader(t->c, m);
-    bool open = t->c->verdicts[m].outcome != SUMMARY_NONE;
+    const char *closed = t->c->verdicts[m].outcome == SUMMARY_NONE ? t->c->verdicts[m].why : NULL;
     for (size_t i = 0; i < t->c->independent && first < SUMMARY_STACKS_MAX; i++)
-        if (i != first) TRY(compare(t, m, first, i, t->c->stacks[i].name, open, e));
+        if (i != first) TRY(compare(t, m, first, i, t->c->stacks[i].name, closed, e));
     return 0;
 }
 
 static int ours(struct teller *t, struct err *e) {
     const struct summary_case *c = t->c;
     size_t first = leader(c, METRIC_JOB);
-    enum stats_verdict gate = c->gate ? c->gate->verdicts[METRIC_JOB].twins.verdict : STATS_FEW;
+    const char *closed = c->digests_differ ? c->equal_why : c->tie != SEAL_HOLDS ? c->tie_why : NULL;
     for (size_t i = c->independent; i < c->stack_count && first < SUMMARY_STACKS_MAX; i++) {
         const char *name =
-            arena_printf(t->arena, "%s (made by weir's authors, so never the winner)", c->stacks[i].name);
+            arena_printf(t->arena, "%s (made by weir's authors, never the winner)", c->stacks[i].name);
         if (!name) return err_nomem(e);
-        TRY(compare(t, METRIC_JOB, first, i, name, gate == STATS_TIE && !c->digests_differ, e));
+        TRY(compare(t, METRIC_JOB, first, i, name, closed, e));
     }
     return 0;
 }

@@ -106,7 +106,8 @@ static int seal_equal(struct summary *s, struct summary_case *c, struct err *e) 
         c->equal = SEAL_BROKEN;
         WHY(c->equal_why, "%zu runs gave no verified result; they have no timing", wrong);
     } else {
-        WHY(c->equal_why, "%zu runs verified%s%s", verified, digest ? ", digest " : "", digest ? digest : "");
+        WHY(c->equal_why, "%zu runs verified%s%.20s%s", verified, digest ? ", digest " : "",
+            digest ? digest : "", digest && strlen(digest) > 20 ? "…" : "");
     }
     return 0;
 }
@@ -127,38 +128,79 @@ static int seal_tie(struct summary *s, struct summary_case *c, struct err *e) {
     return 0;
 }
 
-/* Each engine says what CPUs and memory it found; they must be the case's. Memory within 1 %: rounding. */
+/* The flag that begins so, or NULL. */
+static const char *flag_of(const struct results_sample *x, const char *begin) {
+    size_t i;
+    const json_t *flag;
+    json_array_foreach(json_object_get(x->record, "flags"), i, flag) {
+        const char *text = json_string_value(flag);
+        if (text && strncmp(text, begin, strlen(begin)) == 0) return text;
+    }
+    return NULL;
+}
+
+/* Whether this run had the case's budget: SEAL_BROKEN and SEAL_UNKNOWN with why. Each engine says what CPUs
+ * and memory it found. It may find the machine's memory and still be held to the limit by the kernel: then
+ * the kernel's own peak shows it. A fraction of a CPU is found as a whole one. */
+static enum summary_seal budget_of(const struct summary_case *c, const struct results_sample *x,
+                                   struct arena *arena, const char **why) {
+    const json_t *seen = json_object_get(x->record, "seen");
+    const json_t *cpus = json_object_get(seen, "cpus"), *memory = json_object_get(seen, "memory_bytes");
+    double found = json_number_value(cpus), limit = c->memory_bytes * 1.01, peak;
+    const char *flag = flag_of(x, "budget:");
+    if (flag) *why = arena_printf(arena, "%s: %s (sample %lld)", x->stack, flag + 7, (long long)x->id);
+    if (flag) return SEAL_BROKEN;
+    if (c->cpus > 0 && json_is_number(cpus) && fabs(found - c->cpus) > 0.01 &&
+        fabs(found - ceil(c->cpus)) > 0.01) {
+        *why = arena_printf(arena, "%s saw %g CPUs, not %g (sample %lld)", x->stack, found, c->cpus,
+                            (long long)x->id);
+        return SEAL_BROKEN;
+    }
+    bool has_peak = results_metric(x, "peak_memory_bytes", &peak);
+    if (limit > 0 && has_peak && peak > limit) {
+        *why = arena_printf(arena, "%s took %.0f MB of memory, not %.0f at most (sample %lld)", x->stack,
+                            peak / 1e6, c->memory_bytes / 1e6, (long long)x->id);
+        return SEAL_BROKEN;
+    }
+    if (limit > 0 && flag_of(x, "no memory limit")) {
+        *why = "memory could not be limited on this machine";
+        return SEAL_UNKNOWN;
+    }
+    if (limit > 0 && json_is_number(memory) && json_number_value(memory) > limit && !has_peak) {
+        *why =
+            arena_printf(arena,
+                         "%s saw %.0f MB of memory, not %.0f, and nothing shows that it was held to that "
+                         "(sample %lld)",
+                         x->stack, json_number_value(memory) / 1e6, c->memory_bytes / 1e6, (long long)x->id);
+        return SEAL_UNKNOWN;
+    }
+    return SEAL_HOLDS;
+}
+
 static int seal_budgets(struct summary *s, struct summary_case *c, struct err *e) {
     size_t said = 0, silent = 0;
     c->budgets = SEAL_HOLDS;
     for (size_t i = 0; i < c->stack_count; i++)
         for (size_t j = 0; j < c->stacks[i].count; j++) {
             const struct results_sample *x = c->stacks[i].samples[j];
-            const json_t *seen = json_object_get(x->record, "seen");
-            const json_t *cpus = json_object_get(seen, "cpus"),
-                         *memory = json_object_get(seen, "memory_bytes");
             if (!x->usable) continue;
-            silent += !json_is_number(cpus);
-            said += json_is_number(cpus);
-            if (c->cpus > 0 && json_is_number(cpus) && fabs(json_number_value(cpus) - c->cpus) > 1e-9) {
-                c->budgets = SEAL_BROKEN;
-                WHY(c->budgets_why, "%s saw %g CPUs, not %g (sample %lld)", c->stacks[i].name,
-                    json_number_value(cpus), c->cpus, (long long)x->id);
-                return 0;
-            }
-            if (c->memory_bytes > 0 && json_is_number(memory) &&
-                fabs(json_number_value(memory) - c->memory_bytes) > c->memory_bytes / 100) {
-                c->budgets = SEAL_BROKEN;
-                WHY(c->budgets_why, "%s saw %.0f MB of memory, not %.0f (sample %lld)", c->stacks[i].name,
-                    json_number_value(memory) / 1e6, c->memory_bytes / 1e6, (long long)x->id);
-                return 0;
-            }
+            bool says = json_is_number(json_object_get(json_object_get(x->record, "seen"), "cpus"));
+            silent += !says;
+            said += says;
+            const char *why = NULL;
+            enum summary_seal seal = budget_of(c, x, &s->arena, &why);
+            if (seal == SEAL_HOLDS || (seal == SEAL_UNKNOWN && c->budgets != SEAL_HOLDS)) continue;
+            if (!why) return err_nomem(e);
+            c->budgets = seal;
+            c->budgets_why = why;
+            if (seal == SEAL_BROKEN) return 0;
         }
+    if (c->budgets == SEAL_UNKNOWN) return 0;
     if (silent || !said) {
         c->budgets = SEAL_UNKNOWN;
         WHY(c->budgets_why, "%zu of %zu runs do not say what they found", silent, silent + said);
     } else {
-        WHY(c->budgets_why, "all %zu runs found the same CPUs and memory", said);
+        WHY(c->budgets_why, "all %zu runs found the same CPUs and stayed within the same memory", said);
     }
     return 0;
 }

@@ -222,14 +222,37 @@ def test_different_digests_allow_no_verdict(file: pathlib.Path) -> None:
     assert "NOT verified equal" in report(file).splitlines()[0]
 
 
-@pytest.mark.parametrize(("key", "value"), [("cpus", 4), ("memory_bytes", 8e9)])
-def test_another_budget_breaks_its_seal(file: pathlib.Path, key: str, value: float) -> None:
-    def more(sample: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("part", "key", "value", "state", "why"),
+    [
+        ("seen", "cpus", 4, "broken", "spark saw 4 CPUs, not 2"),
+        ("metrics", "peak_memory_bytes", 4.2e9, "broken", "spark took 4200 MB of memory, not 4000 at most"),
+        ("", "flags", ["budget:saw 8 CPUs of 2"], "broken", "spark: saw 8 CPUs of 2"),
+        ("", "flags", ["no memory limit"], "unknown", "memory could not be limited"),
+        ("", "seen", {}, "unknown", "1 of 30 runs do not say what they found"),
+        ("seen", "memory_bytes", 24e9, "holds", "all 30 runs"),  # of the machine; the kernel held it to 4 GB
+    ],
+)
+def test_budgets(file: pathlib.Path, part: str, key: str, value: Any, state: str, why: str) -> None:
+    def change(sample: dict[str, Any]) -> None:
         if sample["stack"] == "spark" and sample["repetition"] == 4:
-            sample["seen"][key] = value
+            (sample[part] if part else sample)[key] = value
 
-    seal = first_case(file, change=more)["seals"]["budgets"]
-    assert seal["state"] == "broken" and "spark saw" in seal["why"]
+    seal = first_case(file, change=change)["seals"]["budgets"]
+    assert seal["state"] == state and why in seal["why"]
+
+
+def test_cases_come_in_the_plans_order_and_flags_are_counted(file: pathlib.Path) -> None:
+    def busy(sample: dict[str, Any]) -> None:
+        if sample["repetition"] == 2 and sample["aa"] != "b":
+            sample["flags"] = ["busy:40%"]
+
+    records = results.records(results.Plan(sizes=(("big", 2000), ("small", 1000)), series=False, change=busy))
+    records[0]["plan"]["cases"] = ["small/csv/strict/warm/2cpu/4GB", "big/csv/strict/warm/2cpu/4GB"]
+    file.write_text("".join(json.dumps(r) + "\n" for r in records))
+    text = report(file)
+    assert [line.split("/")[0] for line in text.splitlines() if line.startswith("Case")] == ["Case small", "Case big"]
+    assert 'flagged "busy": 3 of 30 runs' in text
 
 
 def test_false_differences_are_counted(file: pathlib.Path) -> None:
