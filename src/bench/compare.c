@@ -1,18 +1,28 @@
 #include "bench/compare.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static int note(struct compare *c, const char *text, struct err *e) {
+static int __attribute__((format(printf, 3, 4)))
+note(struct compare *c, struct err *e, const char *fmt, ...) {
     const char **more = arena_alloc(&c->arena, (c->note_count + 1) * sizeof *more);
-    if (!text || !more) return err_nomem(e);
+    char *text;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n < 0) return err_nomem(e);
+    const char *kept = arena_copy(&c->arena, text, (size_t)n);
+    free(text);
+    if (!kept || !more) return err_nomem(e);
     if (c->note_count) memcpy(more, c->notes, c->note_count * sizeof *more);
-    more[c->note_count++] = text;
+    more[c->note_count++] = kept;
     c->notes = more;
     return 0;
 }
-
-#define NOTE(c, e, ...) TRY(note(c, arena_printf(&(c)->arena, __VA_ARGS__), e))
 
 static const struct summary_case *case_named(const struct summary *s, const char *name) {
     for (size_t i = s->case_count; i-- > 0;)
@@ -69,23 +79,23 @@ static bool same_data(const struct summary_case *x, const struct summary_case *y
 static int case_notes(struct compare *c, const struct summary_case *x, const struct summary_case *y,
                       struct err *e) {
     if (strcmp(x->machine, y->machine) != 0)
-        NOTE(c, e, "%s: another machine after (%s) than before (%s): differences are the machines' too",
-             x->name, y->machine, x->machine);
-    if (!same_data(x, y)) NOTE(c, e, "%s: not the same data before and after", x->name);
+        TRY(note(c, e, "%s: another machine after (%s) than before (%s): differences are the machines' too",
+                 x->name, y->machine, x->machine));
+    if (!same_data(x, y)) TRY(note(c, e, "%s: not the same data before and after", x->name));
     for (size_t a = 0; a < x->stack_count; a++) {
         size_t b = stack_named(y, x->stacks[a].name);
         if (b == SUMMARY_STACKS_MAX) {
-            NOTE(c, e, "%s: %s is only in the first", x->name, x->stacks[a].name);
+            TRY(note(c, e, "%s: %s is only in the first", x->name, x->stacks[a].name));
             continue;
         }
         const struct summary_stack *p = &x->stacks[a], *q = &y->stacks[b];
         if (p->count - p->usable != q->count - q->usable)
-            NOTE(c, e, "%s: %s gave no timing in %zu of %zu runs before, %zu of %zu after", x->name, p->name,
-                 p->count - p->usable, p->count, q->count - q->usable, q->count);
+            TRY(note(c, e, "%s: %s gave no timing in %zu of %zu runs before, %zu of %zu after", x->name,
+                     p->name, p->count - p->usable, p->count, q->count - q->usable, q->count));
     }
     for (size_t b = 0; b < y->stack_count; b++)
         if (stack_named(x, y->stacks[b].name) == SUMMARY_STACKS_MAX)
-            NOTE(c, e, "%s: %s is only in the second", x->name, y->stacks[b].name);
+            TRY(note(c, e, "%s: %s is only in the second", x->name, y->stacks[b].name));
     return 0;
 }
 
@@ -118,7 +128,7 @@ int compare_make(struct compare *c, const struct results_file files[2], struct e
     if (!c->rows) return err_nomem(e);
     for (size_t i = 0; i < c->before.case_count; i++) {
         const struct summary_case *x = &c->before.cases[i], *y = case_named(&c->after, x->name);
-        if (!y) NOTE(c, e, "%s: only in the first", x->name);
+        if (!y) TRY(note(c, e, "%s: only in the first", x->name));
         if (!y) continue;
         TRY(case_notes(c, x, y, e));
         for (size_t a = 0; a < x->stack_count; a++) {
@@ -128,7 +138,7 @@ int compare_make(struct compare *c, const struct results_file files[2], struct e
     }
     for (size_t i = 0; i < c->after.case_count; i++)
         if (!case_named(&c->before, c->after.cases[i].name))
-            NOTE(c, e, "%s: only in the second", c->after.cases[i].name);
+            TRY(note(c, e, "%s: only in the second", c->after.cases[i].name));
     return 0;
 }
 

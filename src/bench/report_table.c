@@ -1,7 +1,9 @@
 /* The comparison table (docs/requirements: exact layout), as text and as Markdown, and the notes below it. */
 #include "bench/report.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROWS_MAX = METRIC_IN_TABLE + 1, COLUMNS_MAX = SUMMARY_STACKS_MAX + 2 };
@@ -82,19 +84,20 @@ static int grid_print(const struct grid *g, struct writer *w, struct err *e) {
 
 /* ---- notes ---- */
 
-/* Text from result files may hold anything: one line, no control bytes. */
-static int line(struct writer *w, struct err *e, const char *text) {
-    if (w->markdown) TRY(buf_add_str(w->out, "- ", e));
-    for (; *text; text++) TRY(buf_add_byte(w->out, (unsigned char)*text < 0x20 ? ' ' : (uint8_t)*text, e));
-    return buf_add_byte(w->out, '\n', e);
+/* One line of text. Text from result files may hold anything: control bytes become spaces. */
+static int __attribute__((format(printf, 3, 4))) line(struct writer *w, struct err *e, const char *fmt, ...) {
+    char *text;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n < 0) return err_nomem(e);
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20) *p = ' ';
+    int rc = buf_printf(w->out, e, "%s%s\n", w->markdown ? "- " : "", text);
+    free(text);
+    return rc;
 }
-
-#define LINE(w, e, ...)                                                                                      \
-    do {                                                                                                     \
-        const char *text_ = arena_printf(&(w)->arena, __VA_ARGS__);                                          \
-        if (!text_) return err_nomem(e);                                                                     \
-        TRY(line(w, e, text_));                                                                              \
-    } while (0)
 
 /* The label without its unit. */
 static int label_len(int m) {
@@ -116,7 +119,7 @@ static int unavailable(struct writer *w, const struct summary_case *c, int m, st
             if (same_reason(&c->stacks[k], m, why))
                 names = arena_printf(&w->arena, "%s%s%s", names, *names ? ", " : "", c->stacks[k].name);
         if (!names) return err_nomem(e);
-        LINE(w, e, "– %.*s: %s (%s)", label_len(m), summary_metrics[m].label, why, names);
+        TRY(line(w, e, "– %.*s: %s (%s)", label_len(m), summary_metrics[m].label, why, names));
     }
     return 0;
 }
@@ -135,7 +138,7 @@ static int without_verdict(struct writer *w, const struct summary_case *c, struc
                 labels = arena_printf(&w->arena, "%s%s%.*s", labels, *labels ? ", " : "", label_len(k),
                                       summary_metrics[k].label);
         if (!labels) return err_nomem(e);
-        LINE(w, e, "no winner in %s: %s", labels, v[m].why);
+        TRY(line(w, e, "no winner in %s: %s", labels, v[m].why));
     }
     return 0;
 }
@@ -143,9 +146,10 @@ static int without_verdict(struct writer *w, const struct summary_case *c, struc
 static int outliers(struct writer *w, const struct summary_case *c, struct err *e) {
     for (size_t i = 0; i < c->stack_count; i++)
         if (c->stacks[i].cells[METRIC_JOB].outliers)
-            LINE(w, e, "%s: %zu of %zu job times %s an outlier by the MAD rule; flagged and kept",
-                 c->stacks[i].name, c->stacks[i].cells[METRIC_JOB].outliers, c->stacks[i].cells[METRIC_JOB].n,
-                 c->stacks[i].cells[METRIC_JOB].outliers == 1 ? "is" : "are each");
+            TRY(line(w, e, "%s: %zu of %zu job times %s an outlier by the MAD rule; flagged and kept",
+                     c->stacks[i].name, c->stacks[i].cells[METRIC_JOB].outliers,
+                     c->stacks[i].cells[METRIC_JOB].n,
+                     c->stacks[i].cells[METRIC_JOB].outliers == 1 ? "is" : "are each"));
     return 0;
 }
 
@@ -170,20 +174,20 @@ static int flags(struct writer *w, const struct summary_case *c, struct err *e) 
     const char *word;
     int rc = 0;
     json_object_foreach(counts, word, value) {
-        const char *text = arena_printf(&w->arena, "flagged \"%s\": %lld of %zu runs", word,
-                                        (long long)json_integer_value(value), runs);
-        if (!rc) rc = text ? line(w, e, text) : err_nomem(e);
+        if (!rc)
+            rc = line(w, e, "flagged \"%s\": %lld of %zu runs", word, (long long)json_integer_value(value),
+                      runs);
     }
     json_decref(counts);
     return rc;
 }
 
 static int seal(struct writer *w, const char *what, enum summary_seal seal, const char *why, struct err *e) {
-    LINE(w, e, "%s: %s: %s", what,
-         seal == SEAL_HOLDS    ? "yes"
-         : seal == SEAL_BROKEN ? "NO"
-                               : "not known",
-         why);
+    TRY(line(w, e, "%s: %s: %s", what,
+             seal == SEAL_HOLDS    ? "yes"
+             : seal == SEAL_BROKEN ? "NO"
+                                   : "not known",
+             why));
     return 0;
 }
 
@@ -202,12 +206,12 @@ static int notes(struct writer *w, const struct summary_case *c, struct err *e) 
         const char *names = summary_sample_names(&c->stacks[i], true, &w->arena);
         const char *without = summary_sample_names(&c->stacks[i], false, &w->arena);
         if (!names || !without) return err_nomem(e);
-        LINE(w, e, "samples of %s: %s%s%s", c->stacks[i].name, *names ? names : "none",
-             *without ? "; without timing: " : "", without);
+        TRY(line(w, e, "samples of %s: %s%s%s", c->stacks[i].name, *names ? names : "none",
+                 *without ? "; without timing: " : "", without));
     }
     if (c->false_rate_known)
-        LINE(w, e, "the rule called %.1f %% of %d relabelings of these twins different",
-             100.0 * (double)c->false_differences / SUMMARY_RELABELINGS, SUMMARY_RELABELINGS);
+        TRY(line(w, e, "the rule called %.1f %% of %d relabelings of these twins different",
+                 100.0 * (double)c->false_differences / SUMMARY_RELABELINGS, SUMMARY_RELABELINGS));
     return 0;
 }
 
@@ -217,7 +221,7 @@ static int sentences(struct writer *w, const struct summary_case *c, struct err 
     struct summary_sentence list[SUMMARY_SENTENCES_MAX];
     size_t count;
     TRY(summary_sentences(c, &w->arena, list, &count, e));
-    for (size_t i = 0; i < count; i++) TRY(line(w, e, list[i].text));
+    for (size_t i = 0; i < count; i++) TRY(line(w, e, "%s", list[i].text));
     return 0;
 }
 
@@ -241,8 +245,8 @@ static int minimums(struct writer *w, const struct results_file *f, struct err *
         const json_t *r = f->minimums[i], *bytes = json_object_get(r, "memory_bytes");
         char mb[32] = "none that was tried";
         if (json_is_number(bytes)) snprintf(mb, sizeof mb, "%.0f MB", json_number_value(bytes) / 1e6);
-        LINE(w, e, "minimum memory of %s in %s: %s", results_text(r, "stack", "?"),
-             results_text(r, "case", "?"), mb);
+        TRY(line(w, e, "minimum memory of %s in %s: %s", results_text(r, "stack", "?"),
+                 results_text(r, "case", "?"), mb));
     }
     return 0;
 }

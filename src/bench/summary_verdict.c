@@ -2,12 +2,24 @@
 #include "bench/summary_parts.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define WHY(target, ...)                                                                                     \
-    do {                                                                                                     \
-        if (!((target) = arena_printf(&s->arena, __VA_ARGS__))) return err_nomem(e);                         \
-    } while (0)
+/* The text of a reason, in the summary's arena. */
+static int __attribute__((format(printf, 4, 5)))
+reason(struct summary *s, const char **out, struct err *e, const char *fmt, ...) {
+    char *text;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n < 0) return err_nomem(e);
+    *out = arena_copy(&s->arena, text, (size_t)n);
+    free(text);
+    return *out ? 0 : err_nomem(e);
+}
 
 /* ---- A against A ---- */
 
@@ -93,7 +105,7 @@ static int seal_equal(struct summary *s, struct summary_case *c, struct err *e) 
             if (digest && strcmp(digest, d) != 0 && c->equal == SEAL_HOLDS) {
                 c->equal = SEAL_BROKEN;
                 c->digests_differ = true;
-                WHY(c->equal_why, "the digests of %s and %s differ", of, c->stacks[i].name);
+                TRY(reason(s, &c->equal_why, e, "the digests of %s and %s differ", of, c->stacks[i].name));
             }
             digest = d;
             of = c->stacks[i].name;
@@ -104,10 +116,10 @@ static int seal_equal(struct summary *s, struct summary_case *c, struct err *e) 
         c->equal_why = "no run gave a verified result";
     } else if (wrong) {
         c->equal = SEAL_BROKEN;
-        WHY(c->equal_why, "%zu runs gave no verified result; they have no timing", wrong);
+        TRY(reason(s, &c->equal_why, e, "%zu runs gave no verified result; they have no timing", wrong));
     } else {
-        WHY(c->equal_why, "%zu runs verified%s%.20s%s", verified, digest ? ", digest " : "",
-            digest ? digest : "", digest && strlen(digest) > 20 ? "…" : "");
+        TRY(reason(s, &c->equal_why, e, "%zu runs verified%s%.20s%s", verified, digest ? ", digest " : "",
+                   digest ? digest : "", digest && strlen(digest) > 20 ? "…" : ""));
     }
     return 0;
 }
@@ -117,9 +129,9 @@ static int seal_tie(struct summary *s, struct summary_case *c, struct err *e) {
     if (!why) {
         const struct stats_comparison *t = &c->gate->verdicts[METRIC_JOB].twins;
         c->tie = SEAL_HOLDS;
-        WHY(c->tie_why, "%s against itself%s: job time %.3f× [%.3f, %.3f], n=%zu and %zu",
-            c->gate->twin_stack, c->gate == c ? "" : " in another case", t->ratio, t->interval.low,
-            t->interval.high, t->n_a, t->n_b);
+        TRY(reason(s, &c->tie_why, e, "%s against itself%s: job time %.3f× [%.3f, %.3f], n=%zu and %zu",
+                   c->gate->twin_stack, c->gate == c ? "" : " in another case", t->ratio, t->interval.low,
+                   t->interval.high, t->n_a, t->n_b));
         return 0;
     }
     enum stats_verdict v = c->gate ? c->gate->verdicts[METRIC_JOB].twins.verdict : STATS_FEW;
@@ -198,9 +210,11 @@ static int seal_budgets(struct summary *s, struct summary_case *c, struct err *e
     if (c->budgets == SEAL_UNKNOWN) return 0;
     if (silent || !said) {
         c->budgets = SEAL_UNKNOWN;
-        WHY(c->budgets_why, "%zu of %zu runs do not say what they found", silent, silent + said);
+        TRY(reason(s, &c->budgets_why, e, "%zu of %zu runs do not say what they found", silent,
+                   silent + said));
     } else {
-        WHY(c->budgets_why, "all %zu runs found the same CPUs and stayed within the same memory", said);
+        TRY(reason(s, &c->budgets_why, e,
+                   "all %zu runs found the same CPUs and stayed within the same memory", said));
     }
     return 0;
 }
@@ -270,7 +284,7 @@ static int judge(struct summary *s, struct summary_case *c, int m, struct err *e
     v->why = no_verdict(s, c, m, present);
     if (v->why) return 0;
     if (fewest < STATS_VERDICT_MIN) {
-        WHY(v->why, "not enough samples: n=%zu, %d are needed", fewest, STATS_VERDICT_MIN);
+        TRY(reason(s, &v->why, e, "not enough samples: n=%zu, %d are needed", fewest, STATS_VERDICT_MIN));
         return 0;
     }
     const struct summary_stack *first = &c->stacks[best];
@@ -282,14 +296,14 @@ static int judge(struct summary *s, struct summary_case *c, int m, struct err *e
             v->why = "a value of zero: there is no ratio";
             return 0;
         }
-        if (pair != STATS_MORE) WHY(level_with, "%s, %s", level_with, c->stacks[i].name);
+        if (pair != STATS_MORE) TRY(reason(s, &level_with, e, "%s, %s", level_with, c->stacks[i].name));
     }
     if (*level_with) {
         v->outcome = SUMMARY_TIE;
-        if (present > 2) WHY(v->why, "%s%s", first->name, level_with);
+        if (present > 2) TRY(reason(s, &v->why, e, "%s%s", first->name, level_with));
     } else if (first->usable < first->count) {
-        WHY(v->why, "%s leads, but %zu of its %zu runs gave no timing", first->name,
-            first->count - first->usable, first->count);
+        TRY(reason(s, &v->why, e, "%s leads, but %zu of its %zu runs gave no timing", first->name,
+                   first->count - first->usable, first->count));
     } else {
         v->outcome = SUMMARY_WINNER;
         v->winner = best;
