@@ -372,7 +372,7 @@ int bench_run(const struct bench_request *q, unsigned *bad, struct err *e) {
     struct session s = {.q = q, .plan = q->plan, .results = {.fd = -1}};
     struct plan_step *steps = NULL;
     json_t *lines = NULL;
-    unsigned count;
+    unsigned count = 0;
     arena_init(&s.arena);
     int rc = plan_order(q->plan, &steps, &count, e);
     if (!rc) rc = session_open(&s, count, e);

@@ -129,7 +129,7 @@ static struct plan_data *add_data(struct plan *p, const char *name) {
     struct plan_data *d = &p->data[p->data_count++];
     *d = (struct plan_data){.name = name, .format = "csv", .dirt = "some", .seed = 1, .files = 1};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (strcmp(sizes[i].name, name) == 0) d->size_bytes = sizes[i].size_bytes;
+        if (str_eq(str_of(sizes[i].name), str_of(name))) d->size_bytes = sizes[i].size_bytes;
     return d;
 }
 

@@ -18,8 +18,10 @@
 #define WEIR_CLI_CLI_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "etl/iceberg.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 
@@ -58,6 +60,10 @@ int cli_parse(const struct cli_usage *usage, const struct cli_option *options, s
  * reports standard output that could not be written. */
 int cli_end(int rc, struct err *e);
 
+/* Write this to standard output, or the JSON, indented, when that is not NULL. A reader that has seen enough
+ * is no error. */
+int cli_print(const struct buf *text, const json_t *json, struct err *e);
+
 /* Of `count` names `stride` bytes apart, the one most like `word`, or NULL when none is near. */
 const char *cli_nearest(const char *word, const char *const *names, size_t stride, size_t count);
 
@@ -71,6 +77,10 @@ int cli_absolute(const char *path, struct arena *arena, const char **out, struct
 
 /* The folder that holds stacks/: the source tree of this binary, or PREFIX/share/weir. False: neither. */
 bool cli_home(char out[PATH_MAX]);
+
+/* The folder that holds the page's chart library, uPlot: WEIR_UPLOT, else <home>/.cache/uplot or
+ * <home>/web/uplot. False: it is in none. */
+bool cli_charts(const char *home, char out[PATH_MAX]);
 
 /* The folder of stacks: WEIR_STACKS, else <home>/stacks. ERR_INPUT when there is none. */
 int cli_stacks(char out[PATH_MAX], struct err *e);
@@ -91,5 +101,7 @@ int cmd_stack(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 
 #endif

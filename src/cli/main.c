@@ -20,6 +20,8 @@ static const struct command {
     {"sql", cmd_sql, "query the tables with DuckDB: a shell, or one query"},
     {"verify", cmd_verify, "say whether two results are equal, and where they differ"},
     {"bench", cmd_bench, "measure stacks against each other, every result checked"},
+    {"report", cmd_report, "say what a benchmark found: tables, and a page with charts"},
+    {"compare", cmd_compare, "say what got faster or slower between two results"},
     {"doctor", cmd_doctor, "say what can be measured on this machine, what not and why"},
     {"stack", cmd_stack, "list the stacks that can run it, check and set them up"},
     {NULL, NULL, NULL},

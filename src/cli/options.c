@@ -151,3 +151,15 @@ int cli_end(int rc, struct err *e) {
     if (rc > 0) fprintf(stderr, "weir: %s\n", e->msg);
     return rc;
 }
+
+int cli_print(const struct buf *text, const json_t *json, struct err *e) {
+    char *dump = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
+    if (json && !dump) return err_nomem(e);
+    int rc = 0;
+    errno = 0;
+    if (dump ? puts(dump) < 0 : fwrite(text->data, 1, text->len, stdout) < text->len)
+        rc = errno == EPIPE ? 0 : err_errno(e, ERR_OUTSIDE, "could not write standard output");
+    if (!rc && ferror(stdout)) clearerr(stdout);
+    free(dump);
+    return rc;
+}

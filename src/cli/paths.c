@@ -113,6 +113,19 @@ bool cli_home(char out[PATH_MAX]) {
     return false;
 }
 
+bool cli_charts(const char *home, char out[PATH_MAX]) {
+    static const char *const places[] = {".cache/uplot", "web/uplot"};
+    const char *given = pick(NULL, "WEIR_UPLOT");
+    for (size_t i = 0; i < (given ? 1 : sizeof places / sizeof *places); i++) {
+        char file[PATH_MAX];
+        int n =
+            given ? snprintf(out, PATH_MAX, "%s", given) : snprintf(out, PATH_MAX, "%s/%s", home, places[i]);
+        int m = snprintf(file, sizeof file, "%.*s/uPlot.iife.min.js", PATH_MAX - 32, out);
+        if (n < PATH_MAX && m < PATH_MAX && file_exists(file)) return true;
+    }
+    return false;
+}
+
 int cli_find_mmdb(const char *given, struct arena *arena, const char **out, struct err *e) {
     const char *path = pick(given, "WEIR_MMDB");
     if (path) {

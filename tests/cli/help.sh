@@ -2,7 +2,7 @@
 "$WEIR" --version
 "$WEIR" | head -3
 "$WEIR" --help >one && "$WEIR" help >two && "$WEIR" >three && cmp one two && cmp two three && echo same
-for command in run gen table sql verify bench doctor stack; do
+for command in run gen table sql verify bench report compare doctor stack; do
     "$WEIR" $command --help | head -2
     echo "exit $?"
 done
