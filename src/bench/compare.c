@@ -2,21 +2,15 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int __attribute__((format(printf, 3, 4)))
 note(struct compare *c, struct err *e, const char *fmt, ...) {
     const char **more = arena_alloc(&c->arena, (c->note_count + 1) * sizeof *more);
-    char *text;
     va_list ap;
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    const char *kept = arena_vprintf(&c->arena, fmt, ap);
     va_end(ap);
-    if (n < 0) return err_nomem(e);
-    const char *kept = arena_copy(&c->arena, text, (size_t)n);
-    free(text);
     if (!kept || !more) return err_nomem(e);
     if (c->note_count) memcpy(more, c->notes, c->note_count * sizeof *more);
     more[c->note_count++] = kept;

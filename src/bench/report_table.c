@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ROWS_MAX = METRIC_IN_TABLE + 1, COLUMNS_MAX = SUMMARY_STACKS_MAX + 2 };
@@ -86,17 +85,14 @@ static int grid_print(const struct grid *g, struct writer *w, struct err *e) {
 
 /* One line of text. Text from result files may hold anything: control bytes become spaces. */
 static int __attribute__((format(printf, 3, 4))) line(struct writer *w, struct err *e, const char *fmt, ...) {
-    char *text;
     va_list ap;
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    char *text = arena_vprintf(&w->arena, fmt, ap);
     va_end(ap);
-    if (n < 0) return err_nomem(e);
+    if (!text) return err_nomem(e);
     for (char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20) *p = ' ';
-    int rc = buf_printf(w->out, e, "%s%s\n", w->markdown ? "- " : "", text);
-    free(text);
-    return rc;
+    return buf_printf(w->out, e, "%s%s\n", w->markdown ? "- " : "", text);
 }
 
 /* The label without its unit. */

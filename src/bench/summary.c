@@ -153,6 +153,10 @@ static int stack_add(struct summary *s, struct summary_case *c, const char *name
                        SUMMARY_STACKS_MAX);
     struct summary_stack new = {.name = name,
                                 .record = results_find(f->stacks, f->stack_count, "stack", name)};
+    if (!new.record)
+        return err_set(e, ERR_INPUT,
+                       "%s: there are samples of \"%s\" but no line that says who made it (type \"stack\")",
+                       f->path, name);
     new.title = results_text(new.record, "title", name);
     new.made_by = results_text(new.record, "made_by", "others");
     new.colour = results_text(new.record, "colour", "#666666");

@@ -56,7 +56,7 @@ struct summary_cell {
 struct summary_stack {
     const char *name, *title, *made_by, *colour;
     bool ours;                             /* made by weir's authors: never a winner */
-    const json_t *record;                  /* its "stack" record; NULL */
+    const json_t *record;                  /* its "stack" record */
     const struct results_sample **samples; /* all of the case, twins 'b' apart */
     size_t count, usable;
     struct summary_cell cells[METRICS];
@@ -111,7 +111,9 @@ struct summary {
     size_t case_count;
 };
 
-/* Release it in any case. */
+/* ERR_INPUT when a stack has samples but no "stack" record: it must be known who made it. Release it in any
+ * case.
+ */
 int summary_make(struct summary *s, const struct results_file *files, size_t count, struct err *e);
 void summary_release(struct summary *s);
 
@@ -123,7 +125,7 @@ struct summary_sentence {
     const char *text, *samples;
 };
 
-enum { SUMMARY_SENTENCES_MAX = 8 };
+enum { SUMMARY_SENTENCES_MAX = 3 * SUMMARY_STACKS_MAX + 2 };
 
 /* What the case says in words: the headline among independent stacks, ours beside it, memory, who wins what,
  * what failed. */

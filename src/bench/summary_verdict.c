@@ -3,21 +3,15 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The text of a reason, in the summary's arena. */
 static int __attribute__((format(printf, 4, 5)))
 reason(struct summary *s, const char **out, struct err *e, const char *fmt, ...) {
-    char *text;
     va_list ap;
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    *out = arena_vprintf(&s->arena, fmt, ap);
     va_end(ap);
-    if (n < 0) return err_nomem(e);
-    *out = arena_copy(&s->arena, text, (size_t)n);
-    free(text);
     return *out ? 0 : err_nomem(e);
 }
 

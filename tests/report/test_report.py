@@ -251,7 +251,10 @@ def test_cases_come_in_the_plans_order_and_flags_are_counted(file: pathlib.Path)
     records[0]["plan"]["cases"] = ["small/csv/strict/warm/2cpu/4GB", "big/csv/strict/warm/2cpu/4GB"]
     file.write_text("".join(json.dumps(r) + "\n" for r in records))
     text = report(file)
-    assert [line.split("/")[0] for line in text.splitlines() if line.startswith("Case")] == ["Case small", "Case big"]
+    assert [line.split("/")[0] for line in text.splitlines() if line.startswith("Case")] == [
+        "Case small",
+        "Case big",
+    ]
     assert 'flagged "busy": 3 of 30 runs' in text
 
 
@@ -330,6 +333,15 @@ def test_torn_and_newer_files(file: pathlib.Path) -> None:
     assert done.returncode == 3 and not done.stdout
     line = len(file.read_text().splitlines())
     assert done.stderr.startswith(f"weir: {file}:{line}: written by a newer weir (schema 2")
+
+
+def test_it_must_be_known_who_made_a_stack(file: pathlib.Path) -> None:
+    records = [
+        r for r in results.records(results.Plan()) if (r["type"], r.get("stack")) != ("stack", "native")
+    ]
+    file.write_text("".join(json.dumps(r) + "\n" for r in records))
+    done = weir("report", file)
+    assert done.returncode == 3 and 'samples of "native" but no line that says who made it' in done.stderr
 
 
 def test_only_a_run_record_yet(file: pathlib.Path) -> None:
