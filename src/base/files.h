@@ -35,6 +35,9 @@ int file_make_dirs(const char *path, struct err *e);
  * Returns the descriptor in *fd. */
 int file_temp(const char *dir, int *fd, struct err *e);
 
+/* Remove a folder and all in it, as far as that goes; not what is mounted there. */
+void file_remove_tree(const char *path);
+
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 

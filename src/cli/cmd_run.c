@@ -11,7 +11,6 @@
 #include "cli/result.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,12 +144,6 @@ static int fill_job(struct session *s, char **operands, int count, struct err *e
     return rc;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *f) {
-    (void)st, (void)flag, (void)f;
-    remove(path);
-    return 0;
-}
-
 /* How the stack's `run` ended, as our own error. */
 static int judge(const struct stack *st, const struct stack_exit *end, struct err *e) {
     if (end->code == 0) return 0;
@@ -200,7 +193,7 @@ static int run_stack(struct session *s, json_t **result, struct result_context *
         rc = run_in_folder(s, &st, dir, result, &end, e);
         context->seconds = (double)(clock_mono_ns() - start) / 1e9;
         context->peak_memory_bytes = (uint64_t)end.peak_kb * 1024;
-        nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        file_remove_tree(dir);
     }
     stack_release(&st);
     return rc;
