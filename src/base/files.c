@@ -148,6 +148,15 @@ int file_temp(const char *dir, int *fd, struct err *e) {
     return 0;
 }
 
+bool file_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+bool file_is_dir(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *f) {
     (void)st, (void)flag, (void)f;
     remove(path);
@@ -156,13 +165,4 @@ static int remove_entry(const char *path, const struct stat *st, int flag, struc
 
 void file_remove_tree(const char *path) {
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
-bool file_exists(const char *path) {
-    return access(path, F_OK) == 0;
-}
-
-bool file_is_dir(const char *path) {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }

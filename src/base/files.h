@@ -35,7 +35,8 @@ int file_make_dirs(const char *path, struct err *e);
  * Returns the descriptor in *fd. */
 int file_temp(const char *dir, int *fd, struct err *e);
 
-/* Remove the file, or the folder and all in it, as far as that can be done; links are not followed. */
+/* Remove the file, or the folder and all in it, as far as that can be done; links are not followed, and what
+ * is mounted there stays. */
 void file_remove_tree(const char *path);
 
 bool file_exists(const char *path);

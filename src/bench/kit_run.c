@@ -5,11 +5,9 @@
 #include "bench/kit_case.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BATCH = 40 }; /* cases whose tables one DuckDB process reads */
@@ -228,12 +226,6 @@ static int case_init(struct runner *k, struct kit_case *c, const json_t *spec, s
     return k->r->not_strict && json_object_set_new(csv, "strict", json_false()) ? err_nomem(e) : 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *f) {
-    (void)st, (void)flag, (void)f;
-    remove(path);
-    return 0;
-}
-
 static void case_release(struct runner *k, struct kit_case *c) {
     for (int t = 0; t < KIT_TABLES; t++) {
         free(c->before[t]);
@@ -245,7 +237,7 @@ static void case_release(struct runner *k, struct kit_case *c) {
     json_decref(c->problems);
     json_decref(c->pipeline);
     json_decref(c->result);
-    if (c->folder && !k->r->keep) nftw(c->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    if (c->folder && !k->r->keep) file_remove_tree(c->folder);
 }
 
 static int add_counts(json_t *o, const char *result, int by, struct err *e) {

@@ -6,10 +6,8 @@
 #include "bench/kit.h"
 #include "cli/cli.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CASE_CPUS = 2, CASE_SECONDS = 300 };
@@ -39,12 +37,6 @@ static int make_folder(const struct stack_kit_options *o, struct arena *arena, c
     if (!dir) return err_nomem(e);
     if (!mkdtemp(dir)) return err_errno(e, ERR_OUTSIDE, "could not make a folder in \"%s\"", base);
     *out = dir;
-    return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *f) {
-    (void)st, (void)flag, (void)f;
-    remove(path);
     return 0;
 }
 
@@ -165,7 +157,7 @@ int stack_kit_run(const struct stack *s, const struct stack_kit_options *o, stru
     int rc = find_kit(o->kit, &arena, &folder, e);
     if (!rc) rc = make_folder(o, &arena, &dir, e);
     if (!rc) rc = run(s, o, dir, &kit, folder, e);
-    if (dir && !o->keep) nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    if (dir && !o->keep) file_remove_tree(dir);
     kit_release(&kit);
     arena_release(&arena);
     return rc;

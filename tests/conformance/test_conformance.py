@@ -86,7 +86,8 @@ def expectation(case: cases.Case) -> reference.Result:
     return reference.Result(case.events, case.rejects, *counts)
 
 
-@pytest.mark.parametrize("id", BY_ID)
+# The reference trusts its database; that one without countries is refused is for the stacks to show.
+@pytest.mark.parametrize("id", [i for i, c in BY_ID.items() if c.database != "no-countries"])
 def test_reference(id, databases):
     case = BY_ID[id]
     mmdb = databases(case.database)
