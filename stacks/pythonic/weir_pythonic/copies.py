@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -36,7 +37,7 @@ class Copies:
         self.lock = threading.Lock()
         self.waiting: list[pl.DataFrame] = []
         self.waiting_rows = 0
-        self.db = None
+        self.db: Any = None
 
     def add(self, events: pl.DataFrame, source: int) -> None:
         events = events.with_columns(source=pl.lit(source, pl.Int32))
@@ -49,17 +50,14 @@ class Copies:
     def _hand_over(self) -> None:
         import duckdb  # most inputs need it for nothing, and it takes its time
 
-        rows = (
-            pl.concat(self.waiting)
-            .with_columns(pl.col(pl.Datetime).to_physical())
-            .to_arrow(compat_level=OLDEST)
-        )
+        rows = pl.concat(self.waiting).with_columns(pl.col(pl.Datetime).to_physical())
         self.waiting, self.waiting_rows = [], 0
+        first = self.db is None
         if self.db is None:
             self.db = duckdb.connect(str(self.folder / "copies.duckdb"), config=self.settings)
-            self.db.execute("create table copies as from rows")
-        else:
-            self.db.execute("insert into copies from rows")
+        self.db.register("rows", rows.to_arrow(compat_level=OLDEST))
+        self.db.execute("create table copies as from rows" if first else "insert into copies from rows")
+        self.db.unregister("rows")
 
     def decide(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """The rows that are kept, and the rejects, bit by bit."""

@@ -25,9 +25,11 @@ def _open(path: str) -> pq.ParquetFile:
             return pq.ParquetFile(
                 path, buffer_size=READ_AHEAD, pre_buffer=False, coerce_int96_timestamp_unit="us"
             )
-        except (pa.ArrowException, NotImplementedError) as e:
-            if "ncrypted" in str(e) or "PARE" in str(e):
+        except (pa.ArrowException, NotImplementedError, OSError) as e:
+            if "encrypted" in str(e):
                 raise BadInput(f"{name}: is encrypted, all its columns; decrypt it first") from e
+            if isinstance(e, OSError) and e.strerror:
+                raise
             raise BadInput(f"{name}: not a readable Parquet file: {_line(e)}") from e
 
 

@@ -70,8 +70,9 @@ def text_of(column: pl.Series, form: str) -> pl.Series:
 
 def _in_range(numbers: pl.Series, unit: int) -> tuple[np.ndarray, np.ndarray]:
     low, high = FIRST_US // unit, (END_US - 1) // unit
+    numbers = numbers.cast(pl.Int64, strict=False)  # what has no room there is out of range
     ok = (numbers.is_between(low, high)).fill_null(False).to_numpy()
-    values = numbers.fill_null(0).clip(low, high).cast(pl.Int64).to_numpy()
+    values = numbers.fill_null(0).clip(low, high).to_numpy()
     return np.where(ok, values, 0) * unit, ok
 
 
