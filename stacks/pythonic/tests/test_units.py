@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from weir_pythonic import country, fields, reading, sessions, spill, timestamps
-from weir_pythonic.cleanse import events_schema
+from weir_pythonic import copies, country, inputs, keys, sessions, timestamps
 from weir_pythonic.errors import BadInput
 from weir_pythonic.job import Pipeline
 
@@ -97,9 +96,9 @@ def test_ipv4_as_inet_pton():
 
 
 def blocks_of(path, p, size):
-    [source] = reading.read_headers(p, (str(path),))
-    for block in reading.blocks(source, p, size):
-        yield fields.parse(block, p)
+    [source] = inputs.read_headers(p, (str(path),))
+    for part in inputs.parts(source, p, size, list(p.columns.values())):
+        yield part(0)
 
 
 ROWS = (
@@ -142,60 +141,100 @@ def test_cut_files_are_refused(tmp_path, ending):
         list(blocks_of(path, Pipeline.of({}), 1000))
 
 
-def travelling(p, rows):
-    names = list(events_schema(p))
-    base = dict.fromkeys(names) | {"device": "d", "country": "ZZ", "source": 0}
-    return pl.DataFrame([base | row for row in rows], schema=events_schema(p))
+def sessions_by_loop(rows, gap_us):
+    """(session's start, number, is one of several) of each row."""
+    out, kept, start, number = {}, None, 0, 0
+    for at in sorted(range(len(rows)), key=lambda at: rows[at]):
+        user, us, event = rows[at]
+        if kept != rows[at]:
+            if kept is None or kept[0] != user or us - kept[1] > gap_us:
+                start, number = us, 0
+            number += 1
+        kept = rows[at]
+        out[at] = start, number, rows.count(rows[at]) > 1
+    return out
 
 
 @pytest.mark.parametrize("collide", [False, True])
-def test_sessions_by_loop(monkeypatch, collide):
-    """Also when the hashes of all users are equal."""
+@pytest.mark.parametrize("ids", ["xyz", ("a", "a\0", "12345678", "123456789", "123456780", "é")])
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_sessions_by_loop(tmp_path, monkeypatch, collide, ids, limit):
+    """Also when the hashes of all users are equal but for the few bits that check them, when the first bytes of ids are
+    equal, and when keys and verdicts are kept in files."""
     if collide:
-        monkeypatch.setattr(
-            pl.Series, "hash", lambda s, *_: pl.repeat(7, len(s), dtype=pl.UInt64, eager=True)
-        )
+        hash_of = pl.Series.hash
+
+        def same(s, seed=0):
+            return hash_of(s, 1) if seed else pl.repeat(7, len(s), dtype=pl.UInt64, eager=True)
+
+        monkeypatch.setattr(pl.Series, "hash", same)
+        ids = ids[:1]  # ids that hash alike are held to be alike
     rng = random.Random(3)
-    p = Pipeline.of({"sessions": {"gap_seconds": 10}})
+    blocks = [
+        [(rng.choice("abcd"), rng.randrange(-50, 50) * 1_000_000, rng.choice(ids)) for _ in range(100)]
+        for _ in range(5)
+    ]
+    store = keys.KeyStore(tmp_path, 3, limit)
+    for n, block in enumerate(blocks):
+        users, us, events = map(list, zip(*block))
+        store.add(keys.keys_of(strings(users), np.array(us), strings(events), n))
+    verdicts = keys.Verdicts.make(tmp_path, [len(b) for b in blocks], limit)
+    gap_us = 10_000_000
+    total = users = 0
+    for n in range(3):
+        done = sessions.sessionize(store.read(n), gap_us, verdicts, None)
+        if len(done.undecided):
+            where = np.sort(done.undecided)
+            texts = strings([blocks[int(w) >> 24][int(w) & 0xFFFFFF][2] for w in where.tolist()])
+            done = sessions.sessionize(store.read(n), gap_us, verdicts, (where, texts))
+        store.drop(n)
+        total += done.sessions
+        users += done.users
+    rows = [row for block in blocks for row in block]
+    expected = sessions_by_loop([(u, t, e.encode()) for u, t, e in rows], gap_us)
+    for at in range(500):
+        start, number = verdicts.of_block(at // 100)
+        start, number = int(start[at % 100]), int(number[at % 100])
+        assert (start, abs(number), number < 0) == expected[at], rows[at]
+    assert users == 4
+    assert total == len({(rows[at][0], start) for at, (start, _, _) in expected.items()})
+    assert not list(tmp_path.glob("keys-*"))
+
+
+def test_of_copies_the_first_by_all_columns_is_kept(tmp_path):
+    p = Pipeline.of({"input": {"keep": [{"name": "n", "type": "long"}]}})
+    rng = random.Random(4)
     rows = [
         {
-            "user_id": rng.choice("abcd"),
-            "event_time": rng.randrange(-50, 50) * 1_000_000,
-            "event_id": rng.choice("xyz"),
-            "page_url": rng.choice([None, "/A", "/a"]),
+            "event_id": rng.choice("xy"),
+            "user_id": rng.choice("ab"),
+            "event_time": rng.choice([-1, 5]),
+            "page_url": rng.choice([None, "/A", "/a", "/\0"]),
+            "keep_0": rng.choice([None, 1, -2, 10]),
         }
-        for _ in range(500)
+        for _ in range(200)
     ]
-    expected, copies, kept, start, seq = [], 0, None, 0, 0
-    for r in sorted(rows, key=lambda r: (r["user_id"], r["event_time"], r["event_id"], r["page_url"] or "")):
-        key = (r["user_id"], r["event_time"], r["event_id"])
-        if kept == key:
-            copies += 1
-            continue
-        if kept is None or kept[0] != key[0] or key[1] - kept[1] > p.gap_us:
-            start, seq = key[1], 0
-        seq += 1
-        kept = key
-        expected.append((*key, r["page_url"], f"{key[0]}-{start // 1000}", seq))
-    done = sessions.sessionize(travelling(p, rows), p, ["f.csv"])
-    events = done.events.with_columns(pl.col("event_time").to_physical())
-    got = events.select("user_id", "event_time", "event_id", "page_url", "session_id", "event_seq").rows()
-    assert sorted(got, key=repr) == sorted(expected, key=repr)
-    assert done.rejects.height == copies
-    assert done.users == 4
-    for day, at, count in done.days:
-        assert set((events["event_time"][at : at + count] // sessions.DAY_US).to_list()) == {day}
+    rest = {"session_id": "s", "event_seq": 1, "session_start": 0, "device": "d", "country": "ZZ"}
+    nulls = {"referrer": None, "ip_address": None}
+    types = {"event_time": pl.Datetime("us", "UTC"), "session_start": pl.Datetime("us", "UTC")}
+    types |= {"referrer": pl.String, "ip_address": pl.String, "keep_0": pl.Int64}
+    waiting = copies.Copies(tmp_path, p, ["f.csv"], 1 << 28, 1)
+    for at in range(0, 200, 50):
+        frame = pl.DataFrame([rest | nulls | row for row in rows[at : at + 50]], schema_overrides=types)
+        waiting.add(frame, 0)
 
+    def order(row):
+        n = row["keep_0"]
+        return (row["page_url"] is not None, row["page_url"] or "", n is not None, n or 0)
 
-def test_spill_returns_all_rows_and_keeps_users_together(tmp_path):
-    p = Pipeline.of({})
-    rows = [{"user_id": f"u{n % 50}", "event_time": n, "event_id": str(n)} for n in range(1000)]
-    store = spill.Spill(tmp_path, events_schema(p), 7)
-    for n in range(0, 1000, 100):
-        store.add(travelling(p, rows[n : n + 100]))
-    store.finish()
-    frames = [store.take(n) for n in range(7)]
-    assert sorted(np.concatenate([f["event_time"].to_numpy() for f in frames]).tolist()) == list(range(1000))
-    users = [set(f["user_id"]) for f in frames]
-    assert sum(map(len, users)) == 50
-    assert not list(tmp_path.iterdir())
+    first = {}
+    for row in sorted(rows, key=order):
+        first.setdefault((row["user_id"], row["event_time"], row["event_id"]), row)
+    kept, rejects = map(pl.concat, zip(*waiting.decide()))
+    kept = kept.with_columns(pl.col("event_time").to_physical())
+    assert {tuple(r.items()) for r in kept.select(*rows[0]).to_dicts()} == {
+        tuple(r.items()) for r in first.values()
+    }
+    assert rejects.height == 200 - len(first)
+    assert set(rejects["timestamp"]) == {"1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00.000005Z"}
+    assert set(rejects["source_file"]) == {"f.csv"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 
 from . import timestamps
 from .country import Countries
+from .errors import changed
 from .fields import Parsed
 from .job import COLUMNS, Pipeline
 from .reading import Source
@@ -23,31 +23,26 @@ def keep_column(n: int) -> str:
     return f"keep_{n}"
 
 
-def events_schema(p: Pipeline) -> pl.Schema:
-    """What travels to the sessions."""
-    types = {"string": pl.String, "long": pl.Int64, "double": pl.Float64}
-    return pl.Schema(
-        {
-            "user_id": pl.String,
-            "event_time": pl.Int64,
-            "event_id": pl.String,
-            "page_url": pl.String,
-            "referrer": pl.String,
-            "device": pl.String,
-            "ip_address": pl.String,
-            **{keep_column(n): types[kind] for n, (_, kind) in enumerate(p.keep)},
-            "country": pl.String,
-            "source": pl.Int32,
-        }
-    )
+@dataclass(frozen=True)
+class Judged:
+    """Which rows of a block are events (2.4, 2.5)."""
+
+    us: np.ndarray  # of the events
+    reasons: np.ndarray | None  # of each row, an index of REASONS; None when all are events
+    values: dict[str, pl.Series]  # all rows, those columns that were read
 
 
 @dataclass(frozen=True)
 class Cleansed:
-    events: pl.DataFrame
+    events: pl.DataFrame  # as the table's, and `source`
+    us: np.ndarray
     rejects: pl.DataFrame
-    records: int
     nulled: dict[str, int]
+
+
+REASONS = ("", "missing_event_id", "missing_user_id", "missing_timestamp", "bad_timestamp")
+REQUIRED = ("event_id", "user_id", "timestamp")
+TIMESTAMPTZ = pl.Datetime("us", "UTC")
 
 
 class Cleanser:
@@ -59,47 +54,72 @@ class Cleanser:
         self.null = r"\A(?:" + "|".join(tokens) + r")\z" if tokens else None
         self.longest = max((len(t.encode()) for t in p.null_tokens), default=0)
 
-    def cleanse(self, parsed: Parsed, source: Source, may_need_trim: bool) -> Cleansed:
-        p, frame = self.p, parsed.frame
-
-        def field(column: str) -> pl.Series:
-            return self._to_null(frame[str(source.where[column])], may_need_trim)
-
-        values = {c: field(p.columns[c]) for c in COLUMNS}
-        us, ok = timestamps.parse(values["timestamp"], p.timestamp)
+    def judge(self, block: Parsed, source: Source) -> Judged:
+        values = {c: self._field(block, source, self.p.columns[c]) for c in REQUIRED}
+        stamp = values["timestamp"]
+        us, ok = timestamps.parse(stamp, self.p.timestamp)
+        nulls = sum(s.null_count() for s in values.values())
+        if not nulls and ok.all():
+            return Judged(us, None, values)
         reasons = np.select(
-            [values[c].is_null().to_numpy() for c in ("event_id", "user_id", "timestamp")] + [~ok],
+            [values[c].is_null().to_numpy() for c in REQUIRED] + [~ok],
             [1, 2, 3, 4],
             0,
-        )
-        rejects = [self._malformed(parsed.malformed, source)] if parsed.malformed else []
-        bad = np.flatnonzero(reasons)
-        if len(bad):
-            rejects.append(self._rejects(values, reasons, bad, source))
-        keep, nulled = self._keep(field, reasons == 0)
+        ).astype(np.int8)
+        return Judged(us[reasons == 0], reasons, values)
+
+    def ids(self, judged: Judged) -> tuple[pl.Series, pl.Series]:
+        """The events' users and ids."""
+        users, ids = judged.values["user_id"], judged.values["event_id"]
+        if judged.reasons is None:
+            return users, ids
+        good = pl.Series(judged.reasons == 0)
+        return users.filter(good), ids.filter(good)
+
+    def cleanse(self, block: Parsed, source: Source, start_us: np.ndarray, number: np.ndarray) -> Cleansed:
+        """All of the block; the verdicts are those of its events."""
+        judged = self.judge(block, source)
+        others = {c: self._field(block, source, self.p.columns[c]) for c in COLUMNS if c not in REQUIRED}
+        values = judged.values | others
+        rejects = [self._malformed(block.malformed, source)] if block.malformed else []
+        keep = {name: self._field(block, source, name) for name, _ in self.p.keep}
+        if judged.reasons is not None:
+            bad = np.flatnonzero(judged.reasons)
+            rejects.append(self._rejects(values, judged.reasons[bad], bad, source))
+            good = pl.Series(judged.reasons == 0)
+            values = {c: s.filter(good) for c, s in values.items()}
+            keep = {name: s.filter(good) for name, s in keep.items()}
+        if len(judged.us) != len(start_us):
+            raise changed(source.name)
+        kept, nulled = self._keep(keep)
         ip, country = self.countries.find(values["ip_address"])
-        schema = events_schema(p)
+        milliseconds = pl.Series(start_us // 1000).cast(pl.String)
         events = pl.DataFrame(
             {
-                **values,
+                "event_id": values["event_id"],
+                "user_id": values["user_id"],
+                "session_id": pl.select(
+                    pl.concat_str(values["user_id"], pl.lit("-"), milliseconds)
+                ).to_series(),
+                "event_seq": number,
+                "event_time": pl.Series(judged.us).cast(TIMESTAMPTZ),
+                "session_start": pl.Series(start_us).cast(TIMESTAMPTZ),
+                "page_url": values["page_url"],
+                "referrer": values["referrer"],
                 "device": _lower_ascii(values["device"]).fill_null("unknown"),
                 "ip_address": ip,
                 "country": country,
-                "event_time": us,
-                "source": pl.repeat(source.index, len(us), dtype=pl.Int32, eager=True),
-                **keep,
+                **kept,
             }
-        ).select(schema.names())
-        if len(bad):
-            events = events.filter(pl.Series(reasons == 0))
-        return Cleansed(
-            events,
-            pl.concat(rejects) if rejects else REJECTS.to_frame(),
-            parsed.records,
-            nulled,
         )
+        return Cleansed(events, judged.us, pl.concat(rejects) if rejects else REJECTS.to_frame(), nulled)
+
+    def _field(self, block: Parsed, source: Source, column: str) -> pl.Series:
+        return self._to_null(block.frame[str(source.where[column])], block.may_need_trim)
 
     def _to_null(self, s: pl.Series, may_need_trim: bool) -> pl.Series:
+        if s.dtype != pl.String:
+            return s
         if may_need_trim:
             s = s.str.strip_chars(" \t")
         short = (s.str.len_bytes() <= self.longest).arg_true()
@@ -123,28 +143,24 @@ class Cleanser:
     def _rejects(
         self, values: dict[str, pl.Series], reasons: np.ndarray, bad: np.ndarray, source: Source
     ) -> pl.DataFrame:
-        names = pl.Series(["", "missing_event_id", "missing_user_id", "missing_timestamp", "bad_timestamp"])
         frame = pl.DataFrame({c: values[c].gather(bad) for c in COLUMNS})
+        frame = frame.with_columns(timestamps.text_of(frame["timestamp"], self.p.timestamp))
         if self.p.drop_ip:
             frame = frame.with_columns(ip_address=pl.lit(None, pl.String))
         return frame.select(
-            names.gather(reasons[bad]).alias("reason"),
+            pl.Series(REASONS).gather(reasons).alias("reason"),
             *COLUMNS,
             pl.lit(None, pl.String).alias("raw"),
             pl.lit(source.name).alias("source_file"),
         )
 
-    def _keep(
-        self, field: Callable[[str], pl.Series], good: np.ndarray
-    ) -> tuple[dict[str, pl.Series], dict[str, int]]:
-        """1.6; misfits are counted in the rows that are not rejected here."""
+    def _keep(self, texts: dict[str, pl.Series]) -> tuple[dict[str, pl.Series], dict[str, int]]:
+        """1.6"""
         columns, nulled = {}, {}
         for n, (name, kind) in enumerate(self.p.keep):
-            text = field(name)
-            value = text if kind == "string" else _number(text, kind)
+            value = texts[name] if kind == "string" else _number(texts[name], kind)
             columns[keep_column(n)] = value
-            misfit = (text.is_not_null() & value.is_null()).to_numpy()
-            nulled[name] = int(np.count_nonzero(misfit & good))
+            nulled[name] = value.null_count() - texts[name].null_count()
         return columns, nulled
 
 
@@ -165,6 +181,8 @@ def _lower_ascii(s: pl.Series) -> pl.Series:
 
 
 def _number(text: pl.Series, kind: str) -> pl.Series:
+    if text.dtype != pl.String:  # of Parquet
+        return text.cast(pl.Int64 if kind == "long" else pl.Float64, strict=False)
     if kind == "long":
         fits = text.str.contains(r"\A[+-]?[0-9]{1,18}\z")
         return text.set(~fits, None).str.strip_prefix("+").cast(pl.Int64)

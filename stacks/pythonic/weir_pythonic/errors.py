@@ -11,3 +11,8 @@ class Unbalanced(Exception):
 
 class Stopped(BaseException):
     """SIGTERM or SIGINT: like KeyboardInterrupt, no ordinary handler may swallow it."""
+
+
+def changed(name: str) -> BadInput:
+    """The input is read twice."""
+    return BadInput(f"{name}: was changed while it was read; run again when it is complete")

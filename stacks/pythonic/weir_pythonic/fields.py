@@ -8,6 +8,7 @@ regular expression, and what does not match is malformed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,28 +26,62 @@ class Parsed:
     frame: pl.DataFrame  # one column of text for each field wanted, named by its number
     malformed: list[str]  # as read, invalid bytes as U+FFFD
     records: int  # counted from line ends alone (5.1)
+    may_need_trim: bool = True
+    plain_rows: int = 0  # as many as there are, if the block is nothing but plain lines
 
 
-def parse(block: Block, p: Pipeline) -> Parsed:
-    wanted = sorted(set(block.source.where.values()))
-    if not p.strict:
-        return _parse_not_strict(block, p, wanted)
+def parse(block: Block, p: Pipeline, columns: Iterable[str], plain_rows: int = 0) -> Parsed:
+    """`plain_rows` is what `Parsed` said when the block was parsed before."""
+    wanted = sorted({block.source.where[c] for c in columns})
     data, n = block.data, block.source.field_count
     octets = np.frombuffer(data, np.uint8)
+    rows = plain_rows or _rows_if_plain(block, octets, n, p.delimiter)
+    blanks = b" " in data or b"\t" in data
+    if rows:
+        frame = _plain(data, rows, n, wanted, p.delimiter)
+        if frame is not None:
+            return Parsed(frame, [], rows, blanks, rows)
     starts, ends, records, crs = _records(block, octets)
     regular = _regular(data, octets, starts, ends, n, p.delimiter, crs)
     frames, malformed = [], []
     rows = int(np.count_nonzero(regular))
+    odd = ~regular & (ends > starts)
     if rows:
-        frames.append(_plain(_joined(data, starts, regular), rows, n, wanted, p.delimiter))
-    odd = np.flatnonzero(~regular & (ends > starts))
-    if len(odd):
-        lines = [data[s:e] for s, e in zip(starts[odd].tolist(), ends[odd].tolist())]
+        frame = _plain(_joined(data, starts, regular), rows, n, wanted, p.delimiter)
+        if frame is None:  # the reader has another idea of a line: never seen, and the grammar decides
+            odd |= regular
+        else:
+            frames.append(frame)
+    at = np.flatnonzero(odd)
+    if len(at):
+        lines = [data[s:e] for s, e in zip(starts[at].tolist(), ends[at].tolist())]
         frame, malformed = _by_grammar(lines, n, wanted, p.delimiter)
         frames.append(frame)
     if not frames:
         frames = [pl.DataFrame(schema={str(w): pl.String for w in wanted})]
-    return Parsed(frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True), malformed, records)
+    frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True)
+    return Parsed(frame, malformed, records, blanks)
+
+
+def _rows_if_plain(block: Block, octets: np.ndarray, n: int, delimiter: str) -> int:
+    """The number of records, if all are lines of n fields that need no closer look; 0 if one may."""
+    data = block.data
+    if block.ends is not None or n < 2 or b'"' in data or b"\r" in data or not data.endswith(b"\n"):
+        return 0
+    if _misleads(data) or len(data) > RECORD_MAX:
+        return 0
+    ends_line = octets == LF
+    rows = int(np.count_nonzero(ends_line))
+    marks = np.flatnonzero(ends_line | (octets == ord(delimiter)))
+    # As many marks as there should be, and each n-th ends a line.
+    if len(marks) != rows * n or not ends_line[marks[n - 1 :: n]].all():
+        return 0
+    return rows if data.isascii() or _is_utf8(data) else 0
+
+
+def _misleads(data: bytes) -> bool:
+    """What a CSV reader may take for a byte order mark or a compressed file's first bytes."""
+    return data[:1] == b"\xef" or data[:2] in (b"x\x01", b"x^")
 
 
 def _records(block: Block, octets: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
@@ -96,8 +131,7 @@ def _regular(
         for line in np.unique(line_of(np.flatnonzero(octets >= 0x80))).tolist():
             if not _is_utf8(data[starts[line] : ends[line]]):
                 ok[line] = False
-    # What a CSV reader may take for a byte order mark or a compressed file's first bytes.
-    if ok[0] and (data[:1] == b"\xef" or data[:2] in (b"x\x01", b"x^")):
+    if ok[0] and _misleads(data):
         ok[0] = False
     return ok
 
@@ -120,7 +154,7 @@ def _joined(data: bytes, starts: np.ndarray, chosen: np.ndarray) -> bytes:
     return b"".join(view[a:b] for a, b in zip(at[::2], at[1::2]))
 
 
-def _plain(data: bytes, rows: int, n: int, wanted: list[int], delimiter: str) -> pl.DataFrame:
+def _plain(data: bytes, rows: int, n: int, wanted: list[int], delimiter: str) -> pl.DataFrame | None:
     frame = pl.read_csv(
         data,
         has_header=False,
@@ -130,12 +164,7 @@ def _plain(data: bytes, rows: int, n: int, wanted: list[int], delimiter: str) ->
         columns=[f"column_{w + 1}" for w in wanted],
     ).rechunk()
     frame.columns = [str(w) for w in wanted]
-    if frame.height == rows:
-        return frame
-    # The reader disagrees about what a line is: never seen, and the grammar decides.
-    frame, malformed = _by_grammar([x.removesuffix(b"\r") for x in data.splitlines()], n, wanted, delimiter)
-    assert not malformed and frame.height == rows
-    return frame
+    return frame if frame.height == rows else None
 
 
 def grammar(n: int, wanted: list[int], delimiter: str) -> str:
@@ -164,24 +193,3 @@ def _unquoted(field: pl.Expr) -> pl.Expr:
         '""', '"', literal=True
     )
     return pl.when(field.str.starts_with('"')).then(inside).otherwise(field)
-
-
-def _parse_not_strict(block: Block, p: Pipeline, wanted: list[int]) -> Parsed:
-    """1.7: Polars' own reader, with its own idea of a malformed record."""
-    n = block.source.field_count
-    try:
-        frame = pl.read_csv(
-            block.data,
-            has_header=False,
-            separator=p.delimiter,
-            schema={f"column_{i + 1}": pl.String for i in range(n)},
-            columns=[f"column_{w + 1}" for w in wanted],
-            truncate_ragged_lines=True,
-            encoding="utf8" if _is_utf8(block.data) else "utf8-lossy",
-        ).rechunk()
-        frame.columns = [str(w) for w in wanted]
-    except pl.exceptions.NoDataError:
-        frame = pl.DataFrame(schema={str(w): pl.String for w in wanted})
-    blank = pl.all_horizontal(pl.all().is_null())  # an empty line
-    frame = frame.filter(~blank)
-    return Parsed(frame, [], frame.height)

@@ -31,9 +31,12 @@ class Ledger:
         with self.lock:
             self.rejected.update(counts)
 
-    def add_events(self, rows: int, sessions: int, users: int) -> None:
+    def add_events(self, rows: int) -> None:
         with self.lock:
             self.rows_out += rows
+
+    def add_sessions(self, sessions: int, users: int) -> None:
+        with self.lock:
             self.sessions += sessions
             self.users += users
 

@@ -1,4 +1,4 @@
-"""One run: blocks → cleansed rows → partitions by user → sessions → files by day → two commits."""
+"""One run: keys of all rows → sessions → all rows again, to files by day → two commits."""
 
 from __future__ import annotations
 
@@ -13,29 +13,35 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from .cleanse import Cleanser
-from .cleanse import events_schema as travelling
+from .cleanse import REQUIRED, Cleanser
 from .committing import BY_DAY, EVENT_FIELDS, Target, events_schema, open_catalog, rejects_schema
+from .copies import Copies
 from .country import Countries
-from .fields import parse
+from .errors import changed
+from .inputs import Part, check_unchanged, parts, read_headers
 from .job import COLUMNS, REASONS, Job
+from .keys import KEY_BYTES, ROW_BITS, ROW_MASK, KeyStore, Verdicts, keys_of
 from .ledger import Ledger
-from .reading import Block, blocks, read_headers
+from .reading import Source
 from .sessions import sessionize
-from .spill import Spill, partitions_for
 from .versions import versions
-from .writing import DataFiles
+from .writing import DataFiles, DayBuffers
 
 UNPACKED = 8  # how much larger a compressed file is taken to be
+ROW_BYTES = 100  # of input, a guess on the safe side
+GROUP_BYTES = 48 << 20
+WAITING = 384 << 20  # of rows for all days
+DAY_US = 86_400_000_000
 REJECTS_GROUP = 1 << 17
 OLDEST = pl.CompatLevel.oldest()
 
 
 def block_bytes(memory: int, workers: int) -> int:
-    return min(16 << 20, max(1 << 20, memory // (40 * workers)))
+    return min(4 << 20, max(1 << 20, memory // (80 * workers)))
 
 
 def in_threads(pool: ThreadPoolExecutor, workers: int, work: Callable[[Any], None], items: Iterable) -> None:
@@ -50,6 +56,22 @@ def in_threads(pool: ThreadPoolExecutor, workers: int, work: Callable[[Any], Non
         del item
     for f in running:
         f.result()
+
+
+def by_day(events: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Each day's rows, in their order. They share no memory with other days' that would keep those alive."""
+    if not events.height:
+        return
+    day = events["event_time"].to_physical().to_numpy() // DAY_US
+    first, last = int(day.min()), int(day.max())
+    if first == last:
+        yield first, events
+        return
+    order = np.argsort((day - first).astype(np.int32), kind="stable")
+    day = day[order]
+    edges = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
+    for at, end in zip(edges.tolist(), [*edges[1:].tolist(), len(day)]):
+        yield int(day[at]), events.select(pl.all().gather(order[at:end]))
 
 
 class Run:
@@ -70,7 +92,12 @@ class Run:
         names = [name for name, _, _ in EVENT_FIELDS]
         keep = [name for name, _ in self.p.keep]
         doubles = [name for name, kind in self.p.keep if kind == "double"]
-        self.event_files = DataFiles(self.events.table, names + keep, ["event_id", "event_time", *doubles])
+        self.event_files = DataFiles(
+            self.events.table,
+            names + keep,
+            plain=["event_id", "event_time", *doubles],
+            unbounded=["event_id", "page_url"],
+        )
         self.reject_files = DataFiles(
             self.rejects.table, ("reason", *COLUMNS, "raw", "source_file"), ["event_id", "raw"]
         )
@@ -94,56 +121,128 @@ class Run:
 
     def _work(self) -> None:
         job = self.job
-        folder = Path(tempfile.mkdtemp(prefix="pythonic-", dir=job.tmp_dir))
-        pool = ThreadPoolExecutor(job.cpus)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.folder = Path(tempfile.mkdtemp(prefix="pythonic-", dir=job.tmp_dir))
+        self.pool = ThreadPoolExecutor(job.cpus)
         try:
-            size = sum(
-                os.path.getsize(s.path) * (UNPACKED if s.path.endswith((".gz", ".zst")) else 1)
-                for s in self.sources
-            )
-            partitions = partitions_for(size, job.memory_bytes, job.cpus)
-            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            if soft < hard:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             self.cleanser = Cleanser(self.p, self.countries)
-            self.spill = Spill(folder, travelling(self.p), partitions)
-            in_threads(pool, job.cpus, self._block, self._blocks())
-            self.spill.finish()
-            in_threads(pool, job.cpus, self._partition, range(partitions))
-            self._flush_rejects(1)
+            self._read_keys()
+            self._make_sessions()
+            self._write_events()
+            check_unchanged(self.sources)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            self.pool.shutdown(wait=True, cancel_futures=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _blocks(self) -> Iterator[Block]:
+    def _in_threads(self, work: Callable[[Any], None], items: Iterable) -> None:
+        in_threads(self.pool, self.job.cpus, work, items)
+
+    def _parts(self, columns: list[str]) -> Iterator[tuple[int, Source, Part]]:
+        """Each with its number, the same in both passes."""
         size = block_bytes(self.job.memory_bytes, self.job.cpus)
+        n = 0
         for source in self.sources:
-            yield from blocks(source, self.p, size)
+            for part in parts(source, self.p, size, columns):
+                yield n, source, part
+                n += 1
 
-    def _block(self, block: Block) -> None:
-        may_need_trim = b" " in block.data or b"\t" in block.data
-        cleansed = self.cleanser.cleanse(parse(block, self.p), block.source, may_need_trim)
-        self.ledger.add_records(cleansed.records, cleansed.nulled)
-        self._add_rejects(cleansed.rejects)
-        if cleansed.events.height:
-            self.spill.add(cleansed.events)
+    def _read_keys(self) -> None:
+        """The first pass: only what sessions need."""
+        memory = self.job.memory_bytes
+        size = sum(s.identity[2] * (UNPACKED if s.packed else 1) for s in self.sources)
+        # Each worker sorts one partition, which takes about four times its keys, in an eighth of the memory in all.
+        partitions = -(-size // ROW_BYTES * KEY_BYTES * 4 * self.job.cpus // max(1, memory // 8))
+        self.keys = KeyStore(self.folder, min(1024, max(8 * self.job.cpus, partitions)), memory // 6)
+        self.counts: dict[int, tuple[int, int]] = {}  # of each block: its events, and what `parse` may know
+        columns = [self.p.columns[c] for c in REQUIRED]
+        self._in_threads(self._key_part, self._parts(list(dict.fromkeys(columns))))
+
+    def _key_part(self, item: tuple[int, Source, Part]) -> None:
+        n, source, part = item
+        parsed = part(0)
+        judged = self.cleanser.judge(parsed, source)
+        self.counts[n] = len(judged.us), parsed.plain_rows
+        if len(judged.us):
+            users, ids = self.cleanser.ids(judged)
+            self.keys.add(keys_of(users, judged.us, ids, n))
+
+    def _make_sessions(self) -> None:
+        counts = [self.counts[n][0] for n in range(len(self.counts))]
+        self.verdicts = Verdicts.make(self.folder, counts, self.job.memory_bytes // 8)
+        self.undecided: dict[int, np.ndarray] = {}
+        self.texts: tuple[np.ndarray, pl.Series] | None = None
+        self._in_threads(self._partition, range(self.keys.partitions))
+        if self.undecided:
+            self.texts = self._ids_of(np.sort(np.concatenate(list(self.undecided.values()))))
+            again, self.undecided = list(self.undecided), {}
+            self._in_threads(self._partition, again)
+            self.texts = None
 
     def _partition(self, n: int) -> None:
-        frame = self.spill.take(n)
-        if not frame.height:
+        done = sessionize(self.keys.read(n), self.p.gap_us, self.verdicts, self.texts)
+        if len(done.undecided):
+            self.undecided[n] = done.undecided
             return
-        sources = [s.name for s in self.sources]
-        done = sessionize(frame, self.p, sources)
-        del frame
-        self.ledger.add_events(done.events.height, done.sessions, done.users)
+        self.keys.drop(n)
+        self.ledger.add_sessions(done.sessions, done.users)
+
+    def _ids_of(self, where: np.ndarray) -> tuple[np.ndarray, pl.Series]:
+        """The event ids of these rows, read again."""
+        blocks, first = np.unique(where >> ROW_BITS, return_index=True)
+        last = np.append(first[1:], len(where))
+        wanted = {int(b): where[i:j] & ROW_MASK for b, i, j in zip(blocks, first, last)}
+        found: dict[int, pl.Series] = {}
+
+        def find(item: tuple[int, Source, Part]) -> None:
+            n, source, part = item
+            if n in wanted:
+                judged = self.cleanser.judge(part(self.counts[n][1]), source)
+                found[n] = self.cleanser.ids(judged)[1].gather(wanted[n]).rechunk()
+
+        self._in_threads(find, self._parts([self.p.columns[c] for c in REQUIRED]))
+        return where, pl.concat([found[n] for n in sorted(wanted)])
+
+    def _write_events(self) -> None:
+        """The second pass: every row goes to its table."""
+        job = self.job
+        names = [s.name for s in self.sources]
+        self.copies = Copies(self.folder, self.p, names, job.memory_bytes // 8, job.cpus)
+        waiting = min(job.memory_bytes // 8, WAITING)
+        self.days = DayBuffers(self.event_files, min(GROUP_BYTES, waiting // 4), waiting)
+        columns = [*self.p.columns.values(), *(name for name, _ in self.p.keep)]
+        self._in_threads(self._event_part, self._parts(list(dict.fromkeys(columns))))
+        for kept, rejects in self.copies.decide():
+            self._add_events(kept)
+            self._add_rejects(rejects)
+        self._in_threads(self.days.flush, self.days.days())
+        self._flush_rejects(1)
+
+    def _event_part(self, item: tuple[int, Source, Part]) -> None:
+        n, source, part = item
+        if n not in self.counts:
+            raise changed(source.name)
+        start_us, number = self.verdicts.of_block(n)
+        parsed = part(self.counts[n][1])
+        done = self.cleanser.cleanse(parsed, source, start_us, number)
+        self.ledger.add_records(parsed.records, done.nulled)
         self._add_rejects(done.rejects)
-        schema = self.event_files.schema
-        rows = done.events.to_arrow(compat_level=OLDEST)
-        days = done.days
-        del done
-        for day, at, count in days:
-            part = rows.slice(at, count).columns
-            self.event_files.write(pa.Table.from_arrays(part, schema=schema), day)
+        events = done.events
+        if (number < 0).any():
+            one_of_several = pl.Series(number < 0)
+            copies = events.filter(one_of_several).with_columns(-pl.col("event_seq"))
+            self.copies.add(copies, source.index)
+            events = events.filter(~one_of_several)
+        self._add_events(events)
+
+    def _add_events(self, events: pl.DataFrame) -> None:
+        self.ledger.add_events(events.height)
+        if self.p.drop_ip:
+            events = events.with_columns(ip_address=pl.lit(None, pl.String))
+        for day, rows in by_day(events):
+            arrow = rows.to_arrow(compat_level=OLDEST)
+            self.days.add(day, pa.Table.from_arrays(arrow.columns, schema=self.event_files.schema))
 
     def _add_rejects(self, rejects: pl.DataFrame) -> None:
         if not rejects.height:

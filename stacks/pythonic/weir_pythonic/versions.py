@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-PACKAGES = ("polars", "pyarrow", "pyiceberg", "maxminddb", "numpy")
+PACKAGES = ("polars", "duckdb", "pyarrow", "pyiceberg", "maxminddb", "numpy")
 
 
 def versions() -> dict[str, str]:

@@ -53,7 +53,10 @@ class _File:
 class DataFiles:
     """One file for each day, or one in all where day is None; `write` may be called by several threads."""
 
-    def __init__(self, table: Table, columns: Iterable[str], plain: Iterable[str]) -> None:
+    def __init__(
+        self, table: Table, columns: Iterable[str], plain: Iterable[str], unbounded: Iterable[str] = ()
+    ) -> None:
+        """`plain`: without a dictionary; `unbounded`: without statistics, which nobody could use to skip rows."""
         self.table = table
         fields = [table.schema().find_field(c) for c in columns]
         self.schema = pa.schema(
@@ -70,6 +73,7 @@ class DataFiles:
             "compression": "zstd",
             "compression_level": 1,
             "use_dictionary": [f.name for f in fields if f.name not in set(plain)],
+            "write_statistics": [f.name for f in fields if f.name not in set(unbounded)],
             "store_schema": False,
             "write_page_index": False,
         }
@@ -89,6 +93,11 @@ class DataFiles:
             if file.sink.tell() > ROLL_BYTES:
                 file.close()
                 current.clear()
+
+    def busy(self, day: int) -> bool:
+        with self.lock:
+            found = self.open.get(day)
+        return found is not None and found[0].locked()
 
     def _new(self, day: int | None) -> _File:
         folder = f"{self.table.location().rstrip('/')}/data"
@@ -131,3 +140,59 @@ class DataFiles:
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
+
+
+class DayBuffers:
+    """Rows on their way to one file for each day: a row group is written when it is large enough, or when all that
+    waits is too much. `add` may be called by several threads."""
+
+    def __init__(self, files: DataFiles, group_bytes: int, limit_bytes: int) -> None:
+        self.files = files
+        self.group_bytes = group_bytes
+        self.limit_bytes = limit_bytes
+        self.lock = threading.Lock()
+        self.waiting: dict[int, _Waiting] = {}
+        self.bytes = 0
+        self.turn = 0
+
+    def add(self, day: int, rows: pa.Table) -> None:
+        with self.lock:
+            self.turn += 1
+            waiting = self.waiting.setdefault(day, _Waiting())
+            waiting.tables.append(rows)
+            waiting.bytes += rows.nbytes
+            waiting.turn = self.turn
+            self.bytes += rows.nbytes
+        # Two threads must not wait for one file: the rows of a busy day go on waiting, while there is room.
+        if waiting.bytes >= self.group_bytes and not self.files.busy(day):
+            self._write(day)
+        while self.bytes > self.limit_bytes:
+            with self.lock:
+                # A day that nothing has been added to for long is over; else the largest.
+                day = max(
+                    self.waiting, key=lambda d: self.waiting[d].bytes * (self.turn - self.waiting[d].turn + 1)
+                )
+            self._write(day)
+
+    def _write(self, day: int) -> None:
+        with self.lock:
+            waiting = self.waiting.pop(day, None)
+            if waiting is None:
+                return
+            self.bytes -= waiting.bytes
+        rows = pa.concat_tables(waiting.tables)
+        del waiting
+        self.files.write(rows, day)
+
+    def days(self) -> list[int]:
+        return sorted(self.waiting)
+
+    def flush(self, day: int) -> None:
+        self._write(day)
+
+
+class _Waiting:
+    def __init__(self) -> None:
+        self.tables: list[pa.Table] = []
+        self.bytes = 0
+        self.turn = 0

@@ -1,0 +1,49 @@
+"""Input files of every kind, as parts that are parsed by whoever takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from . import fields, loose, parquet, reading
+from .errors import changed
+from .fields import Parsed
+from .job import Pipeline
+from .reading import Source
+
+Part = Callable[[int], Parsed]  # given the `plain_rows` of the pass before
+
+
+def is_parquet(path: str) -> bool:
+    return path.endswith((".parquet", ".parq"))
+
+
+def read_headers(p: Pipeline, inputs: Iterable[str]) -> list[Source]:
+    """1.3: all of them, before any work."""
+    return [
+        (parquet if is_parquet(path) else reading).read_header(path, n, p) for n, path in enumerate(inputs)
+    ]
+
+
+def parts(source: Source, p: Pipeline, size: int, columns: list[str]) -> Iterator[Part]:
+    """Of about `size` bytes; the same ones each time."""
+    if is_parquet(source.path):
+        for parsed in parquet.frames(source, p, size, columns):
+            yield partial(_as_it_is, parsed)
+    elif not p.strict:
+        for parsed in loose.frames(source, p, size, columns):
+            yield partial(_as_it_is, parsed)
+    else:
+        for block in reading.blocks(source, p, size):
+            yield partial(fields.parse, block, p, columns)
+
+
+def _as_it_is(parsed: Parsed, _: int) -> Parsed:
+    return parsed
+
+
+def check_unchanged(sources: Iterable[Source]) -> None:
+    for source in sources:
+        with reading.closing_errors(source.name):
+            if reading.identity(source.path) != source.identity:
+                raise changed(source.name)

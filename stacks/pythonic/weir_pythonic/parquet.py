@@ -1,0 +1,144 @@
+"""Parquet input (1.5), by batches of row groups."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import BadInput
+from .fields import Parsed
+from .job import Pipeline
+from .reading import Source, closing_errors, identity
+
+READ_AHEAD = 1 << 20  # of each column
+
+
+def _open(path: str) -> pq.ParquetFile:
+    name = os.path.basename(path)
+    with closing_errors(name):
+        try:
+            # Pages are read as they are needed, not whole column chunks; INT96 in µs has no overflow, and is floored.
+            return pq.ParquetFile(
+                path, buffer_size=READ_AHEAD, pre_buffer=False, coerce_int96_timestamp_unit="us"
+            )
+        except (pa.ArrowException, NotImplementedError, OSError) as e:
+            if "encrypted" in str(e):
+                raise BadInput(f"{name}: is encrypted, all its columns; decrypt it first") from e
+            if isinstance(e, OSError) and e.strerror:
+                raise
+            raise BadInput(f"{name}: not a readable Parquet file: {_line(e)}") from e
+
+
+def _line(e: Exception) -> str:
+    return str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+
+
+def _is_text(t: pa.DataType) -> bool:
+    return pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t)
+
+
+def _fits(t: pa.DataType, role: str, p: Pipeline) -> bool:
+    if _is_text(t):
+        return True
+    if role == "timestamp":
+        return pa.types.is_timestamp(t) or (p.timestamp != "iso8601" and pa.types.is_integer(t))
+    if role == "long":
+        return pa.types.is_integer(t)
+    return role == "double" and (pa.types.is_integer(t) or pa.types.is_floating(t))
+
+
+def read_header(path: str, index: int, p: Pipeline) -> Source:
+    name = os.path.basename(path)
+    with closing_errors(name):
+        before = identity(path)
+    file = _open(path)
+    top = [file.schema_arrow.field(i) for i in range(len(file.schema_arrow))]
+    names = [f.name.strip(" \t") for f in top]
+    roles = [(p.columns[c], "timestamp" if c == "timestamp" else "text") for c in p.columns]
+    roles += [(column, kind) for column, kind in p.keep]
+    where = {}
+    for wanted, role in roles:
+        if names.count(wanted) != 1:
+            what = "there twice" if wanted in names else "not there"
+            raise BadInput(f'{name}: column "{wanted}" is {what}')
+        where[wanted] = at = names.index(wanted)
+        t = top[at].type
+        if pa.types.is_nested(t):
+            raise BadInput(f'{name}: column "{wanted}" is nested')
+        if not _fits(t, role, p):
+            hint = (
+                "; say clean.timestamp: epoch_s, epoch_ms or epoch_us"
+                if role == "timestamp" and pa.types.is_integer(t)
+                else ""
+            )
+            raise BadInput(f'{name}: column "{wanted}" is {t}, which does not serve as {role}{hint}')
+    return Source(path, name, index, len(top), where, before)
+
+
+def frames(source: Source, p: Pipeline, size: int, columns: Iterable[str]) -> Iterator[Parsed]:
+    file = _open(source.path)
+    schema = file.schema_arrow
+    wanted = sorted({source.where[c] for c in columns})
+    leaves = _leaves(file)
+    names = [schema.field(w).name for w in wanted]
+    for group in range(file.num_row_groups):
+        about = file.metadata.row_group(group)
+        rows = max(1, about.num_rows)
+        each = max(1, about.total_byte_size // rows + 16 * len(schema))
+        try:
+            batches = file.iter_batches(
+                batch_size=max(1, size // each), row_groups=[group], columns=[leaves[w] for w in wanted]
+            )
+            for batch in batches:
+                yield _parsed(batch, source, wanted, names)
+        except (pa.ArrowException, OSError) as e:
+            raise BadInput(f"{source.name}: {_column_of(file, group, wanted, names)}: {_line(e)}") from e
+
+
+def _leaves(file: pq.ParquetFile) -> dict[int, str]:
+    """The paths of the top-level columns that are flat."""
+    paths = [file.schema.column(i).path for i in range(len(file.schema))]
+    return {n: f.name for n, f in enumerate(file.schema_arrow) if f.name in paths}
+
+
+def _column_of(file: pq.ParquetFile, group: int, wanted: list[int], names: list[str]) -> str:
+    """Which column of a row group cannot be read."""
+    for name in names:
+        try:
+            for _ in file.iter_batches(batch_size=1 << 14, row_groups=[group], columns=[name]):
+                pass
+        except (pa.ArrowException, OSError):
+            return f'column "{name}" cannot be read'
+    return "cannot be read"
+
+
+def _parsed(batch: pa.RecordBatch, source: Source, wanted: list[int], names: list[str]) -> Parsed:
+    columns = {}
+    for w, name, array in zip(wanted, names, batch.columns):
+        if pa.types.is_timestamp(array.type):
+            array = _as_us(array)
+        elif _is_text(array.type):
+            try:
+                array.validate(full=True)
+            except pa.ArrowInvalid as e:
+                raise BadInput(f'{source.name}: column "{name}" has text that is not UTF-8') from e
+        columns[str(w)] = pl.Series(str(w), array)
+    frame = pl.DataFrame(columns).rechunk()
+    return Parsed(frame, [], batch.num_rows)
+
+
+def _as_us(array: pa.Array) -> pa.Array:
+    unit = array.type.unit
+    numbers = pl.Series(array.cast(pa.timestamp(unit)).view(pa.int64()))
+    if unit == "ns":
+        numbers = numbers // 1000
+    elif unit != "us":
+        # What overflows is out of range in any case.
+        factor = {"ms": 1000, "s": 1_000_000}[unit]
+        limit = (1 << 62) // factor
+        numbers = numbers.clip(-limit, limit) * factor
+    return numbers.cast(pl.Datetime("us")).to_arrow()
