@@ -234,7 +234,8 @@ static int take_sample(struct session *s, const struct plan_step *step, unsigned
                                       .error = r.verdict.error,
                                       .job_s = (double)(n->committed - n->start) / 1e9,
                                       .busy_percent = r.outcome.busy_percent,
-                                      .peak_bytes = r.outcome.peak_bytes,
+                                      .peak_bytes = r.outcome.peak_bytes ? r.outcome.peak_bytes
+                                                                         : r.outcome.sampler->peak_anon,
                                       .counts = step->aa != 'b'};
         show_sample(&s->show, &x);
     }
@@ -303,6 +304,8 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     /* Killed before the last stack was told: all are told again, and readers take the last. */
     s->stacks_told = has_type(lines, "data") || has_type(lines, "sample");
     for (unsigned i = 0; i < s->plan->stack_count; i++) TRY(open_stack(s, i, e));
+    for (unsigned i = 0; i < count; i++)
+        if (s->plan->cases[steps[i].case_index].cold && !s->q->runner->can_drop_caches) s->show.total--;
     if (s->plan->cold && !s->q->runner->can_drop_caches)
         show_note(&s->show,
                   "cold is impossible here (no right to drop the page cache): those cases are left out");
