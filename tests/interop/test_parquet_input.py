@@ -235,7 +235,7 @@ def test_1_5_spark(same, tmp_path) -> None:
     try:
         settings = [
             ("spark.sql.parquet.outputTimestampType", kind) for kind in ("INT96", "TIMESTAMP_MICROS")
-        ] + [("spark.sql.parquet.compression.codec", c) for c in ("uncompressed", "gzip", "lz4raw", "zstd")]
+        ] + [("spark.sql.parquet.compression.codec", c) for c in ("uncompressed", "gzip", "lz4_raw", "zstd")]
         settings += [("parquet.writer.version", "v2"), ("parquet.enable.dictionary", "false")]
         for n, (key, value) in enumerate(settings):
             spark.sql(f"set {key}={value}")
