@@ -31,6 +31,8 @@ from .errors import BadInput
 from .job import COLUMNS, Job, Pipeline
 
 ATTEMPTS = 10
+# It warns of every column without statistics; here they are left out on purpose (writing.py).
+logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
 STRING, TIME = StringType(), TimestamptzType()
 EVENT_FIELDS: tuple[tuple[str, PrimitiveType, bool], ...] = (
     ("event_id", STRING, True),
