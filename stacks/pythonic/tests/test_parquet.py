@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -76,7 +77,17 @@ def test_typed_timestamps_in_rejects(path):
     pq.write_table(table(4, timestamp=values, event_id=pa.array([None] * 4, pa.string())), path)
     frame, p, _ = read(path)
     shown = timestamps.text_of(frame["timestamp"], p.timestamp)
-    assert shown.to_list() == [str(us[0]), None, str(us[2]), "1970-01-01T00:00:00.000005Z"]
+    expected = [str(us[0]), None, str(us[2]), "1970-01-01T00:00:00.000005Z"]
+    assert shown.to_list() == expected
+    p = Pipeline.of({})
+    [source] = inputs.read_headers(p, [str(path)])
+    [part] = inputs.parts(source, p, 1 << 20, list(p.columns.values()))
+    cleanser = Cleanser(p, None)
+    judged = cleanser.judge(part(0), source)
+    values = {c: frame[c] for c in COLUMNS}
+    rejects = cleanser._rejects(values, judged.reasons, np.arange(4), source)
+    assert rejects["timestamp"].to_list() == expected
+    assert set(rejects["reason"]) == {"missing_event_id"}
 
 
 @pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.uint32(), pa.uint64()])
@@ -107,8 +118,7 @@ def test_kept_columns_keep_their_type(path):
     pq.write_table(table(3, **kept), path)
     keep = [{"name": n, "type": t} for n, t in (("a", "long"), ("b", "double"), ("c", "long"))]
     frame, p, source = read(path, {"input": {"keep": keep}})
-    cleanser = Cleanser.__new__(Cleanser)
-    Cleanser.__init__(cleanser, p, None)
+    cleanser = Cleanser(p, None)
     texts = {n: cleanser._to_null(frame[n], True) for n in "abc"}
     columns, nulled = cleanser._keep(texts)
     assert [s.to_list() for s in columns.values()] == [[1, None, -(2**40)], [0.5, None, 3.0], [7, None, 8]]

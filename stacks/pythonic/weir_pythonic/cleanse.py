@@ -144,7 +144,7 @@ class Cleanser:
         self, values: dict[str, pl.Series], reasons: np.ndarray, bad: np.ndarray, source: Source
     ) -> pl.DataFrame:
         frame = pl.DataFrame({c: values[c].gather(bad) for c in COLUMNS})
-        frame = frame.with_columns(timestamps.text_of(frame["timestamp"], self.p.timestamp))
+        frame = frame.with_columns(timestamp=timestamps.text_of(frame["timestamp"], self.p.timestamp))
         if self.p.drop_ip:
             frame = frame.with_columns(ip_address=pl.lit(None, pl.String))
         return frame.select(

@@ -92,12 +92,7 @@ class Run:
         names = [name for name, _, _ in EVENT_FIELDS]
         keep = [name for name, _ in self.p.keep]
         doubles = [name for name, kind in self.p.keep if kind == "double"]
-        self.event_files = DataFiles(
-            self.events.table,
-            names + keep,
-            plain=["event_id", "event_time", *doubles],
-            unbounded=["event_id", "page_url"],
-        )
+        self.event_files = DataFiles(self.events.table, names + keep, ["event_id", "event_time", *doubles])
         self.reject_files = DataFiles(
             self.rejects.table, ("reason", *COLUMNS, "raw", "source_file"), ["event_id", "raw"]
         )

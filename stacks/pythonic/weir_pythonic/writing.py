@@ -53,10 +53,8 @@ class _File:
 class DataFiles:
     """One file for each day, or one in all where day is None; `write` may be called by several threads."""
 
-    def __init__(
-        self, table: Table, columns: Iterable[str], plain: Iterable[str], unbounded: Iterable[str] = ()
-    ) -> None:
-        """`plain`: without a dictionary; `unbounded`: without statistics, which nobody could use to skip rows."""
+    def __init__(self, table: Table, columns: Iterable[str], plain: Iterable[str]) -> None:
+        """`plain`: without a dictionary."""
         self.table = table
         fields = [table.schema().find_field(c) for c in columns]
         self.schema = pa.schema(
@@ -73,7 +71,6 @@ class DataFiles:
             "compression": "zstd",
             "compression_level": 1,
             "use_dictionary": [f.name for f in fields if f.name not in set(plain)],
-            "write_statistics": [f.name for f in fields if f.name not in set(unbounded)],
             "store_schema": False,
             "write_page_index": False,
         }
