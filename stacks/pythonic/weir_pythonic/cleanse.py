@@ -182,7 +182,10 @@ def _lower_ascii(s: pl.Series) -> pl.Series:
 
 def _number(text: pl.Series, kind: str) -> pl.Series:
     if text.dtype != pl.String:  # of Parquet
-        return text.cast(pl.Int64 if kind == "long" else pl.Float64, strict=False)
+        if kind == "long":
+            return text.cast(pl.Int64, strict=False)
+        value = text.cast(pl.Float64, strict=False)
+        return value.set(~value.is_finite().fill_null(True), None)  # 1.6 has no NaN and no infinity
     if kind == "long":
         fits = text.str.contains(r"\A[+-]?[0-9]{1,18}\z")
         return text.set(~fits, None).str.strip_prefix("+").cast(pl.Int64)
