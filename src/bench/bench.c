@@ -83,25 +83,26 @@ static json_t *data_line(const struct session *s, unsigned index) {
 
 /* ---- before the first sample ---- */
 
+/* Before there is a result file: a stack that is not there or not ready leaves none behind. */
 static int open_stack(struct session *s, unsigned i, struct err *e) {
     struct stack *st = &s->stacks[i];
-    json_t *versions = NULL;
     const char *why = "";
     TRY(stack_read(st, s->q->stacks_root, s->plan->stacks[i], e));
-    TRY(stack_versions(st, &versions, &why, e));
-    if (!versions)
+    TRY(stack_versions(st, &s->versions[i], &why, e));
+    if (!s->versions[i])
         return err_set(e, ERR_INPUT,
                        "stack \"%s\" is not ready: %s; run: weir stack setup %s, or leave it out "
                        "with --stacks",
                        st->name, why, st->name);
-    if (s->stacks_told) {
-        json_decref(versions);
-        return 0;
-    }
+    return 0;
+}
+
+static int tell_stack(struct session *s, unsigned i, struct err *e) {
+    const struct stack *st = &s->stacks[i];
     return results_add(&s->results,
-                       json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:o}", "type", "stack", "stack", st->name, "title",
+                       json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:O}", "type", "stack", "stack", st->name, "title",
                                  st->title, "made_by", st->made_by, "colour", st->colour, "versions",
-                                 versions),
+                                 s->versions[i]),
                        e);
 }
 
@@ -302,8 +303,8 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     if (!lines) TRY(random_uuid(s->run_id, e));
     if (!lines) TRY(results_add(&s->results, run_line(s), e));
     /* Killed before the last stack was told: all are told again, and readers take the last. */
-    s->stacks_told = has_type(lines, "data") || has_type(lines, "sample");
-    for (unsigned i = 0; i < s->plan->stack_count; i++) TRY(open_stack(s, i, e));
+    bool told = has_type(lines, "data") || has_type(lines, "sample");
+    for (unsigned i = 0; !told && i < s->plan->stack_count; i++) TRY(tell_stack(s, i, e));
     for (unsigned i = 0; i < count; i++)
         if (s->plan->cases[steps[i].case_index].cold && !s->q->runner->can_drop_caches) s->show.total--;
     if (s->plan->cold && !s->q->runner->can_drop_caches)
@@ -327,6 +328,7 @@ static int session_open(struct session *s, unsigned steps, struct err *e) {
     const struct plan *p = s->plan;
     size_t pairs = (size_t)p->case_count * p->stack_count;
     s->stacks = calloc(p->stack_count, sizeof *s->stacks);
+    s->versions = calloc(p->stack_count, sizeof *s->versions);
     s->data = calloc(p->data_count, sizeof *s->data);
     s->data_ready = calloc(p->data_count, sizeof *s->data_ready);
     s->data_told = calloc(p->data_count, sizeof *s->data_told);
@@ -334,12 +336,11 @@ static int session_open(struct session *s, unsigned steps, struct err *e) {
     s->failures = calloc(pairs, sizeof *s->failures);
     s->pace = calloc(pairs, sizeof *s->pace);
     s->done = calloc(steps ? steps : 1, sizeof *s->done);
-    if (!s->stacks || !s->data || !s->data_ready || !s->data_told || !s->references || !s->failures ||
-        !s->pace || !s->done)
+    if (!s->stacks || !s->versions || !s->data || !s->data_ready || !s->data_told || !s->references ||
+        !s->failures || !s->pace || !s->done)
         return err_nomem(e);
     for (int strict = 0; strict < 2; strict++)
         TRY(set_strict(s->q->pipeline, strict, &s->pipelines[strict], e));
-    TRY(open_work(s, e));
     return show_start(&s->show, p, steps, e);
 }
 
@@ -358,7 +359,9 @@ static void session_close(struct session *s) {
     remove_references(s);
     for (unsigned i = 0; s->stacks && i < s->plan->stack_count; i++) stack_release(&s->stacks[i]);
     for (unsigned i = 0; s->data && i < s->plan->data_count; i++) data_release(&s->data[i]);
+    for (unsigned i = 0; s->versions && i < s->plan->stack_count; i++) json_decref(s->versions[i]);
     free(s->stacks);
+    free(s->versions);
     free(s->data);
     free(s->data_ready);
     free(s->data_told);
@@ -379,6 +382,8 @@ int bench_run(const struct bench_request *q, unsigned *bad, struct err *e) {
     arena_init(&s.arena);
     int rc = plan_order(q->plan, &steps, &count, e);
     if (!rc) rc = session_open(&s, count, e);
+    for (unsigned i = 0; !rc && i < q->plan->stack_count; i++) rc = open_stack(&s, i, e);
+    if (!rc) rc = open_work(&s, e);
     if (!rc)
         rc =
             q->resume ? results_reopen(&s.results, q->out, &lines, e) : results_create(&s.results, q->out, e);

@@ -20,9 +20,9 @@ struct session {
     char work[4000]; /* <result file without .jsonl>.d: outputs, and lakes while they are needed */
     char group[64];  /* control groups of this result file begin so */
     struct stack *stacks;
+    json_t **versions; /* of the stacks */
     struct data_set *data;
-    bool *data_ready, *data_told; /* is there; has its line in the result file */
-    bool stacks_told;
+    bool *data_ready, *data_told;       /* is there; has its line in the result file */
     struct check_reference *references; /* [data][strict][stack] */
     char *pipelines[2];                 /* idiomatic, strict */
     unsigned *failures;                 /* [case][stack], in a row */

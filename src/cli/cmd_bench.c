@@ -132,7 +132,6 @@ static int fill_places(struct bench *b, struct err *e) {
         q->data.root = arena_printf(a, "%s/.cache/weir/bench", home && *home ? home : "/tmp");
     if (!q->data.root) return err_nomem(e);
     if (b->args.out) return cli_absolute(b->args.out, a, &q->out, e);
-    if (q->resume) return err_set(e, ERR_USAGE, "--resume needs --out FILE, the results to go on with");
     char name[64];
     time_t now = time(NULL);
     struct tm tm;
@@ -177,7 +176,7 @@ static int ready_stacks(const char *root, const char *names[], unsigned *count, 
     return *count ? 0 : err_set(e, ERR_INPUT, "no stack is ready; see weir stack check");
 }
 
-static int fill_plan(struct bench *b, int argc, char **argv, struct err *e) {
+static int fill_plan(struct bench *b, char **argv, struct err *e) {
     const char *names[PLAN_STACKS_MAX];
     unsigned count = 0;
     uint64_t runs = 0, bytes = 0;
@@ -195,7 +194,6 @@ static int fill_plan(struct bench *b, int argc, char **argv, struct err *e) {
         if (!count) TRY(ready_stacks(b->stacks_root, names, &count, e));
         return plan_init_quick(&b->plan, names, count, &c, e);
     }
-    if (argc != 1) return err_set(e, ERR_USAGE, "give --quick, or one plan; see weir bench --help");
     json_t *root = NULL;
     TRY(yaml_json_read(argv[0], &root, e));
     int rc = plan_init(&b->plan, root, argv[0], &c, e);
@@ -214,13 +212,17 @@ static int add_studies(struct bench *b, struct err *e) {
 
 static int run(struct bench *b, int argc, char **argv, unsigned *bad, struct err *e) {
     if (b->args.quick && argc) return err_set(e, ERR_USAGE, "--quick takes no plan: \"%s\"", argv[0]);
+    if (!b->args.quick && argc != 1)
+        return err_set(e, ERR_USAGE, "give --quick, or one plan; see weir bench --help");
+    if (b->args.resume && !b->args.out)
+        return err_set(e, ERR_USAGE, "--resume needs --out FILE, the results to go on with");
     runner_init(&b->runner);
     b->request.plan = &b->plan;
     b->request.runner = &b->runner;
     b->request.resume = b->args.resume;
     TRY(fill_pipeline(b, e));
     TRY(fill_places(b, e));
-    TRY(fill_plan(b, argc, argv, e));
+    TRY(fill_plan(b, argv, e));
     TRY(add_studies(b, e));
     return b->args.list ? bench_list(&b->request, e) : bench_run(&b->request, bad, e);
 }
