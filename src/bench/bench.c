@@ -318,7 +318,7 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
                         json_pack("{s:s,s:i,s:o}", "type", "end", "samples", (int)s->samples, "seconds",
                                   json_real((double)(clock_mono_ns() - start) / 1e9)),
                         e));
-    show_summary(&s->show, s->q->out);
+    show_remarks(&s->show);
     return 0;
 }
 

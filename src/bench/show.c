@@ -123,24 +123,11 @@ void show_sample(struct show *s, const struct show_sample *x) {
             middle, memory);
 }
 
-void show_summary(struct show *s, const char *out) {
-    char middle[32];
+void show_remarks(struct show *s) {
     if (s->terminal) fputs("\r\033[K", stderr);
-    for (unsigned c = 0; c < s->plan->case_count; c++) {
-        printf("%s\n", s->plan->cases[c].name);
-        for (unsigned k = 0; k < s->plan->stack_count; k++) {
-            size_t pair = pair_index(s, c, k);
-            if (s->counts[pair])
-                format_seconds(median(s, pair), middle, sizeof middle);
-            else
-                snprintf(middle, sizeof middle, "-");
-            printf("  %-14s job %9s  median of %u\n", s->plan->stacks[k], middle, s->counts[pair]);
-        }
-    }
     if (s->busy)
-        printf("Something else used a tenth of a CPU or more during %u of the samples; they are flagged "
-               "\"busy\". "
-               "Stop it, or repeat.\n",
-               s->busy);
-    printf("Results: %s\nNext:    weir report %s\n", out, out);
+        show_note(s,
+                  "something else used a tenth of a CPU or more during %u of the samples; they are flagged "
+                  "\"busy\". Stop it, or repeat",
+                  s->busy);
 }

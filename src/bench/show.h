@@ -42,7 +42,7 @@ void show_sample(struct show *s, const struct show_sample *x);
 /* A remark on a line of its own. */
 void show_note(struct show *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The medians at the end. */
-void show_summary(struct show *s, const char *out);
+/* At the end: what the reader of the results should know. */
+void show_remarks(struct show *s);
 
 #endif

@@ -7,6 +7,7 @@
 #include "bench/stack.h"
 #include "cli/cli.h"
 #include "cli/inputs.h"
+#include "cli/report_show.h"
 #include "edge/yaml_json.h"
 #include "etl/pipeline.h"
 
@@ -227,6 +228,18 @@ static int run(struct bench *b, int argc, char **argv, unsigned *bad, struct err
     return b->args.list ? bench_list(&b->request, e) : bench_run(&b->request, bad, e);
 }
 
+/* The table of what was found, its page beside the results, and where both are. */
+static int show_results(const struct bench *b, struct err *e) {
+    char page[PATH_MAX], home[PATH_MAX];
+    const char *out = b->request.out;
+    size_t n = strlen(out);
+    if (n > 6 && strcmp(out + n - 6, ".jsonl") == 0) n -= 6;
+    snprintf(page, sizeof page, "%.*s.html", (int)n, out);
+    TRY(report_show(&out, 1, REPORT_TEXT, cli_home(home) ? page : NULL, e));
+    printf("\nResults: %s\nNext:    weir report %s, weir compare BEFORE.jsonl %s\n", out, out, out);
+    return 0;
+}
+
 int cmd_bench(int argc, char **argv) {
     struct err e = {0};
     struct bench b = {0};
@@ -262,6 +275,7 @@ int cmd_bench(int argc, char **argv) {
     if (!rc) {
         interrupt_install();
         rc = run(&b, argc, argv, &bad, &e);
+        if (!rc && !a->list) rc = show_results(&b, &e);
         plan_release(&b.plan);
         pipeline_release(&b.pipeline);
     }
