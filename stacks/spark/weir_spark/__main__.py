@@ -34,7 +34,7 @@ class Engine:
 
     def _ready(self, job: Job) -> None:
         from .countries import CountryCache
-        from .pipeline import Run  # noqa: F401: all imports come before `ready`
+        from .pipeline import Run  # noqa: F401 - all imports come before `ready`
         from .session import open_session
 
         if self.spark is None:
@@ -83,6 +83,17 @@ class Engine:
     def _unless_stopped(self) -> None:
         if self.stop.is_set():
             raise Stopped
+
+    def end(self) -> None:
+        """At once: by itself the JVM would first finish what its threads are at."""
+        if self.spark is not None:
+            from .session import JVM
+
+            for process in JVM:
+                process.kill()
+                process.wait()
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def cancel(self) -> None:
         self.stop.set()
@@ -159,8 +170,7 @@ def main(arguments: list[str]) -> int:
             print(message, file=sys.stderr)
         return code
     finally:
-        if engine.scratch:
-            shutil.rmtree(engine.scratch, ignore_errors=True)
+        engine.end()
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 
 from .addresses import is_ipv4, is_ipv6
+from .columnar import NOTHING, TEXT
 from .job import COLUMNS, REASONS, REQUIRED, Pipeline
 from .sqltext import literal, named, quoted_regex
-from .timestamps import NEVER_US, WHOLE_NUMBER, micros
+from .timestamps import END_US, FIRST_US, NEVER_US, WHOLE_NUMBER, micros, shown
 
 REJECT_FIELDS = ("reason", *COLUMNS, "raw", "source_file")
 DOUBLE = r"\A-?[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]++)?+\z"
+Kinds = tuple[str, ...] | None  # None: all is text, as in CSV
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -60,29 +62,45 @@ def packed(values: Mapping[str, str]) -> str:
     return f"to_json(named_struct({fields}))"
 
 
-def clean_text(rows: DataFrame, p: Pipeline, time: str | None = None) -> DataFrame:
-    """`f0`, `f1`, … of `rows` (fields.py) as `c0`, `c1`, …: trimmed, null where they mean it."""
-    count = len(p.needed)
-    others = [c for c in rows.columns if not c.startswith("f")]
-    trimmed = rows.selectExpr(*others, *named({f"t{i}": _trimmed(f"f{i}") for i in range(count)}))
-    return trimmed.selectExpr(*others, *named({f"c{i}": _nulled(f"t{i}", p) for i in range(count)}))
+def clean_text(rows: DataFrame, p: Pipeline, kinds: Kinds = None) -> DataFrame:
+    """`f0`, `f1`, … of `rows` as `c0`, `c1`, …: trimmed, null where they mean it; what is no text as it is."""
+    fields = range(len(p.needed))
+    text = {i for i in fields if kinds is None or kinds[i] in (TEXT, NOTHING)}
+    others = ("ok", "line", "source")
+    trimmed = {f"t{i}": _trimmed(f"f{i}") if i in text else f"f{i}" for i in fields}
+    nulled = {f"c{i}": _nulled(f"t{i}", p) if i in text else f"t{i}" for i in fields}
+    return rows.selectExpr(*others, *named(trimmed)).selectExpr(*others, *named(nulled))
 
 
-def cleanse(text: DataFrame, p: Pipeline) -> DataFrame:
-    """Of `ok`, `line`, `source` and `c0`, …: the columns of `travelling`, and what `metrics` counts."""
+def _typed(text: DataFrame, p: Pipeline, kinds: Kinds) -> DataFrame:
+    """Adds `us`, the timestamp's text as `shown`, and for each keep column its value and whether it had one."""
+    time = f"c{COLUMNS.index('timestamp')}"
+    if kinds is None or kinds[COLUMNS.index("timestamp")] in (TEXT, NOTHING):
+        times = {"us": micros(time, p.timestamp), "time_text": time}
+    else:
+        inside = f"{time} >= {FIRST_US} AND {time} < {END_US}"
+        shows = f"CASE WHEN {inside} THEN {shown(time)} ELSE CAST({time} AS STRING) END"
+        times = {"us": f"CASE WHEN {inside} THEN {time} END", "time_text": shows}
+    keep = {}
+    for i, (_, kind) in enumerate(p.keep):
+        c = f"c{len(COLUMNS) + i}"
+        is_text = kinds is None or kinds[len(COLUMNS) + i] in (TEXT, NOTHING)
+        keep[f"k{i}"] = keep_value(c, kind) if is_text else f"{c}.value"
+        keep[f"there{i}"] = f"{c} IS NOT NULL" if is_text else f"{c}.there"
+    return text.selectExpr("*", *named(times), *named(keep))
+
+
+def cleanse(text: DataFrame, p: Pipeline, kinds: Kinds = None) -> DataFrame:
+    """Of `ok`, `line`, `source` and `c0`, …: the columns of `travelling`, and what is counted of them, `nulled0`, …"""
     at = {c: f"c{i}" for i, c in enumerate(COLUMNS)}
-    keep = {f"k{i}": f"c{len(COLUMNS) + i}" for i in range(len(p.keep))}
-    typed = text.selectExpr(
-        "ok",
-        "line",
-        "source",
-        *text.columns[text.columns.index("c0") :],
-        f"{micros(at['timestamp'], p.timestamp)} AS us",
-        *named({k: keep_value(c, kind) for (k, c), (_, kind) in zip(keep.items(), p.keep)}),
-    )
+    keep = [f"k{i}" for i in range(len(p.keep))]
+    typed = _typed(text, p, kinds)
     missing = " ".join(f"WHEN {at[c]} IS NULL THEN '{r}'" for c, r in zip(REQUIRED, REASONS[1:]))
     reason = f"CASE WHEN NOT ok THEN '{REASONS[0]}' {missing} ELSE 'bad_timestamp' END"
-    fields = {c: f"CASE WHEN ok THEN {at[c]} END" for c in COLUMNS if not (p.drop_ip and c == "ip_address")}
+    texts = {**at, "timestamp": "time_text"}
+    fields = {
+        c: f"CASE WHEN ok THEN {t} END" for c, t in texts.items() if not (p.drop_ip and c == "ip_address")
+    }
     reject = packed(
         {
             "reason": reason,
@@ -96,9 +114,7 @@ def cleanse(text: DataFrame, p: Pipeline) -> DataFrame:
         "*", f"CASE WHEN NOT good THEN {reject} END AS reject"
     )
     ip = at["ip_address"]
-    misfits = {
-        f"nulled{i}": f"good AND {c} IS NOT NULL AND {k} IS NULL" for i, (k, c) in enumerate(keep.items())
-    }
+    misfits = {f"nulled{i}": f"good AND there{i} AND {k} IS NULL" for i, k in enumerate(keep)}
     return judged.selectExpr(
         f"xxhash64(CASE WHEN good THEN {at['user_id']} ELSE reject END) AS uh",
         f"{at['user_id']} AS user_id",

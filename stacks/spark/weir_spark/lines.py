@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -32,6 +31,16 @@ def plan_pieces(spark: SparkSession, total: int, cpus: int) -> None:
     spark.conf.set("spark.sql.files.openCostInBytes", str(piece))
 
 
+def spark_path(path: str, folder: str, number: int) -> str:
+    """As Spark takes it: a name that it would read as a pattern, or pass over as hidden, goes by a link."""
+    name = os.path.basename(path)
+    if not ODD & set(path) and name[0] not in "._":
+        return path
+    link = os.path.join(folder, f"in{number}{os.path.splitext(name)[1]}")
+    os.symlink(path, link)
+    return link
+
+
 class Reading:
     """The input's records, and what was observed of them once a job has run."""
 
@@ -40,13 +49,12 @@ class Reading:
         self.observed: list[Observation] = []
         self.names: dict[str, str] = {}
 
-    def rows(self) -> DataFrame:
-        """`ok`, `line`, `source`, `f0`, `f1`, …"""
+    def groups(self) -> list[DataFrame]:
+        """Of each layout: `ok`, `line`, `source`, `f0`, `f1`, …"""
         groups: dict[Layout, list[Source]] = {}
         for source in self.sources:
             groups.setdefault(source.layout, []).append(source)
-        parts = [self._group(layout, of) for layout, of in groups.items()]
-        return reduce(DataFrame.unionAll, parts)
+        return [self._group(layout, of) for layout, of in groups.items()]
 
     def _group(self, layout: Layout, sources: list[Source]) -> DataFrame:
         if not self.p.strict:
@@ -78,16 +86,12 @@ class Reading:
         return records
 
     def _paths(self, sources: list[Source]) -> list[str]:
-        """As Spark takes them: names that it would read as a pattern, or pass over as hidden, go by a link."""
         out = []
         for source in sources:
-            if not ODD & set(source.path) and source.name[0] not in "._":
-                out.append(source.path)
-                continue
-            link = os.path.join(self.folder, f"in{len(self.names)}{os.path.splitext(source.name)[1]}")
-            os.symlink(source.path, link)
-            self.names[os.path.basename(link)] = source.name
-            out.append(link)
+            path = spark_path(source.path, self.folder, len(self.names))
+            if path != source.path:
+                self.names[os.path.basename(path)] = source.name
+            out.append(path)
         return out
 
     def _source(self, sources: list[Source]) -> str:

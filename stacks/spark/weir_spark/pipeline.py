@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import reduce
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -14,12 +15,13 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from .cleanse import REJECT_FIELDS, clean_text, cleanse, travelling
+from .columnar import Footed, is_parquet, read_footers
 from .countries import CountryCache
 from .errors import BadInput, Failed
 from .job import Job
 from .jvm import file_that_failed, said
 from .ledger import Ledger
-from .lines import SMALL, Reading, input_bytes, plan_pieces
+from .lines import SMALL, Reading, input_bytes, plan_pieces, spark_path
 from .output import NEVER_DAY, everything, rejects_of
 from .reading import read_headers
 from .session import Budget, java
@@ -51,7 +53,9 @@ class Run:
     def prepare(self) -> None:
         """Everything that can be refused, before any work (exit 3)."""
         job = self.job
-        self.sources = read_headers(job.inputs, self.p)
+        columnar = [path for path in job.inputs if is_parquet(path)]
+        self.sources = read_headers(tuple(path for path in job.inputs if path not in columnar), self.p)
+        self.footed = read_footers(columnar, self.p)
         self.countries = self.cache.get(self.spark, job.mmdb)
         self.lake = Lake(self.spark, job)
         rejects = [(c, "string", c == "reason") for c in REJECT_FIELDS]
@@ -80,12 +84,18 @@ class Run:
 
     def _write(self) -> None:
         job, p, ledger = self.job, self.p, self.ledger
-        total = input_bytes([s.path for s in self.sources])
+        total = input_bytes(list(job.inputs))
         partitions = partitions_for(total, job)
         plan_pieces(self.spark, total, job.cpus)
         self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
         reading = Reading(self.spark, p, self.sources, self.folder)
-        clean = cleanse(clean_text(reading.rows(), p), p)
+        footed = Footed(self.spark, p, self.footed)
+        paths = {s.path: spark_path(s.path, self.folder, -1 - i) for i, s in enumerate(self.footed)}
+        clean = reduce(
+            DataFrame.unionAll,
+            [cleanse(clean_text(rows, p), p) for rows in reading.groups()]
+            + [cleanse(clean_text(rows, p, kinds), p, kinds) for rows, kinds in footed.groups(paths)],
+        )
         nulled = Observation()
         if p.keep:
             clean = clean.observe(
@@ -98,7 +108,7 @@ class Run:
         distribution = "hash" if partitions > FEW_FILES else "none"
         self.events.write(everything(self.countries.locate(rows), p), self.folder, distribution)
         self._divide()
-        ledger.rows_in = reading.counted()
+        ledger.rows_in = reading.counted() + footed.counted()
         ledger.rows_out = sum(f.recordCount() for f in self.events.files)
         ledger.sessions, ledger.users = found.get["sessions"], found.get["users"]
         if p.keep:

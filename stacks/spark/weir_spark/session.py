@@ -87,6 +87,8 @@ def settings(job: Job, budget: Budget, scratch: str) -> dict[str, str]:
         "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
         "spark.sql.autoBroadcastJoinThreshold": "-1",  # what is broadcast is said to be
         "spark.sql.parquet.binaryAsString": "true",
+        "spark.sql.legacy.parquet.nanosAsLong": "true",
+        "spark.sql.caseSensitive": "true",
         # Without .crc files beside every file, and without computing them.
         "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
         # Written through paths only, see tables.py.
@@ -100,6 +102,7 @@ def settings(job: Job, budget: Budget, scratch: str) -> dict[str, str]:
         return conf
     conf["spark.jars"] = ",".join(f"file:{jar}" for jar in sorted(JARS.glob("*.jar")))
     conf["spark.cores.max"] = str(budget.cpus)
+    conf["spark.executorEnv.PYTHONPATH"] = str(STACK)
     conf["spark.executor.memory"] = f"{budget.heap // MIB}m"
     if _on_loopback(conf["spark.master"]):
         conf["spark.driver.host"] = conf["spark.driver.bindAddress"] = "127.0.0.1"
@@ -172,6 +175,7 @@ def open_session(job: Job, scratch: str) -> SparkSession:
     budget = Budget.of(job.cpus, job.memory_bytes)
     conf = settings(job, budget, scratch)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PYTHONPATH"] = str(STACK)  # of Python workers too
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__path__[0])))
     _start_jvm(conf, budget.heap)
     return SparkSession.builder.getOrCreate()
