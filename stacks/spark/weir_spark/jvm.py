@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions.captured import CapturedException
@@ -38,5 +39,5 @@ def file_that_failed(e: BaseException) -> str | None:
     for java in causes(e):
         found = _READING.search(str(java.getMessage() or ""))
         if found:
-            return found[1]
+            return "/" + unquote(found[1]).lstrip("/")
     return None
