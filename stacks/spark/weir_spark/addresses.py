@@ -35,10 +35,15 @@ def is_ipv6(text: str) -> str:
     return f"contains({text}, ':') AND {text} RLIKE {literal(IPV6)}"
 
 
-def ipv4_number(text: str) -> str:
-    """Of a valid dotted decimal."""
-    octets = [f"CAST(get(split({text}, '\\\\.', 4), {i}) AS BIGINT)" for i in range(4)]
-    return " + ".join(f"{octet} * {1 << shift}" for octet, shift in zip(octets, (24, 16, 8, 0)))
+def octets(text: str) -> str:
+    """Of a valid dotted decimal. A column of its own: Spark would split again for each use of it in a CASE."""
+    return f"split({text}, '\\\\.', 4)"
+
+
+def ipv4_number(parts: str) -> str:
+    """Of the column `octets`."""
+    values = [f"CAST(get({parts}, {i}) AS BIGINT)" for i in range(4)]
+    return " + ".join(f"{value} * {1 << shift}" for value, shift in zip(values, (24, 16, 8, 0)))
 
 
 def hex_ipv4(digits: str) -> str:
@@ -51,7 +56,8 @@ def with_digits(rows: DataFrame, text: str) -> DataFrame:
     often as it is needed there would grow past all bounds."""
     before = rows.columns
     last = f"CASE WHEN contains({text}, ':') THEN substring_index({text}, ':', -1) END AS last"
-    dotted = f"CASE WHEN contains(last, '.') THEN lpad(hex({ipv4_number('last')}), 8, '0') END AS dotted"
+    parts = f"CASE WHEN contains(last, '.') THEN {octets('last')} END AS parts"
+    dotted = f"CASE WHEN parts IS NOT NULL THEN lpad(hex({ipv4_number('parts')}), 8, '0') END AS dotted"
     start = f"left({text}, octet_length({text}) - octet_length(last))"
     groups = f"concat({start}, left(dotted, 4), ':', right(dotted, 4))"
     plain = f"CASE WHEN last IS NOT NULL THEN lower(CASE WHEN dotted IS NULL THEN {text} ELSE {groups} END) END AS plain"
@@ -65,6 +71,7 @@ def with_digits(rows: DataFrame, text: str) -> DataFrame:
     zeros = "repeat('0', 32 - octet_length(head) - octet_length(tail))"
     return (
         rows.selectExpr("*", last)
+        .selectExpr("*", parts)
         .selectExpr("*", dotted)
         .selectExpr(*before, plain)
         .selectExpr(*before, "plain", *sides)

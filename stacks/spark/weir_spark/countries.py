@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from . import mmdb
-from .addresses import hex_ipv4, ipv4_number, with_digits
+from .addresses import hex_ipv4, ipv4_number, octets, with_digits
 
 UNKNOWN = "ZZ"
 MAPPED, EMBEDDED = "0" * 20 + "ffff", "0" * 24
@@ -90,9 +90,11 @@ class Countries:
             for prefix, n in self.aliases
         ]
         columns = rows.columns
-        found = with_digits(rows, "ip_address").selectExpr(
+        split = f"CASE WHEN digits IS NULL THEN {octets('ip_address')} END AS parts"
+        found = with_digits(rows, "ip_address").selectExpr("*", split)
+        found = found.selectExpr(
             "*",
-            f"CASE WHEN digits IS NULL THEN {ipv4_number('ip_address')} {' '.join(inside)} END AS number",
+            f"CASE WHEN digits IS NULL THEN {ipv4_number('parts')} {' '.join(inside)} END AS number",
         )
         found = found.join(
             F.broadcast(self.ipv4),
