@@ -1,0 +1,43 @@
+"""What Java's errors say, in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors.exceptions.captured import CapturedException
+
+_READING = re.compile(r"reading file (?:file:)?(/.*?)(?:\.?\s*$|\. SQLSTATE|\.\s)", re.M)
+
+
+def causes(e: BaseException) -> Iterator[Any]:
+    """The Java exceptions behind e, outermost first."""
+    java = e.java_exception if isinstance(e, Py4JJavaError) else getattr(e, "_origin", None)
+    while java is not None:
+        yield java
+        java = java.getCause()
+
+
+def said(e: BaseException) -> str:
+    """The innermost message, which is the nearest to what went wrong."""
+    if not isinstance(e, Py4JJavaError | CapturedException):
+        return f"{type(e).__name__}: {e}".replace("\n", " ")
+    innermost = None
+    for innermost in causes(e):  # noqa: B007
+        pass
+    if innermost is None:
+        return str(e).split("\n")[0]
+    message = str(innermost.getMessage() or "").strip().split("\n")[0]
+    return f"{innermost.getClass().getSimpleName()}: {message}"
+
+
+def file_that_failed(e: BaseException) -> str | None:
+    """The input that Spark could not read, if that is what happened."""
+    for java in causes(e):
+        found = _READING.search(str(java.getMessage() or ""))
+        if found:
+            return "/" + unquote(found[1]).lstrip("/")
+    return None

@@ -1,0 +1,26 @@
+"""What runs the pipeline, without starting it (for `weir stack check`)."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+STACK = Path(__file__).resolve().parents[1]
+
+
+def java_version(java: str) -> str:
+    text = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "([^"]+)"', text)
+    return found[1] if found else "unknown"
+
+
+def versions(java: str) -> dict[str, str]:
+    out = {"python": platform.python_version(), "java": java_version(java)}
+    out |= {p: version(p) for p in ("pyspark", "pyarrow", "maxminddb", "numpy")}
+    for line in (STACK / "jars.txt").read_text().splitlines():
+        _, name, number = line.split()[0].split(":")
+        out[name] = number
+    return out
