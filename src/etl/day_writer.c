@@ -6,10 +6,18 @@
 
 enum { IDLE_ROWS = 1 << 17 };
 
+static int make_encoder(struct day_writer *w, struct err *e) {
+    const struct mmdb *countries;
+    TRY(mmdb_loader_get(w->o->countries, &countries, e));
+    w->columns = event_encoder_new(w->o->in->pipeline, countries);
+    return w->columns ? 0 : err_nomem(e);
+}
+
 /* Write a group's rows, if any; it stays, empty: its day will often go on. */
 static int write_events(struct day_writer *w, struct event_group *g, struct err *e) {
     struct parquet_row_group *meta;
     if (!g->rows) return 0;
+    if (!w->columns) TRY(make_encoder(w, e));
     buf_clear(&w->out);
     TRY(event_encode(w->columns, g, w->encoder, w->o->events->columns, &w->out, w->meta, &meta, e));
     TRY(data_files_add(w->o->events, g->day, &w->out, meta, e));
@@ -142,8 +150,7 @@ int day_writer_init(struct day_writer *w, const struct day_writer_options *o, st
     buf_init(&w->out, 0);
     reject_group_init(&w->rejects, o->in->pipeline, o->source_files, o->in->file_count);
     w->encoder = parquet_encoder_new(&(struct parquet_options){.zstd_level = 1});
-    w->columns = event_encoder_new(o->in->pipeline, o->mmdb);
-    return w->encoder && w->columns ? 0 : err_nomem(e);
+    return w->encoder ? 0 : err_nomem(e);
 }
 
 void day_writer_release(struct day_writer *w) {

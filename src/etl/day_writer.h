@@ -11,7 +11,7 @@
 
 struct day_writer_options {
     const struct ingest *in;
-    const struct mmdb *mmdb;
+    struct mmdb_loader *countries;
     struct slabs *slabs;                 /* of all threads' groups */
     struct data_files *events, *rejects; /* NULL: that table already holds the run */
     uint64_t group_bytes;                /* a row group's size in memory */
@@ -28,7 +28,7 @@ enum { DAY_WRITER_SLOTS = 1024 };
 struct day_writer {
     const struct day_writer_options *o;
     struct parquet_encoder *encoder;
-    struct event_encoder *columns; /* rows to columns */
+    struct event_encoder *columns; /* rows to columns; from the first row group on */
     struct arena scratch, *meta;   /* scratch: of rejects */
     struct buf out;
     struct event_group **groups; /* of the days at hand; the first `active` */

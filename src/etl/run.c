@@ -78,7 +78,7 @@ struct run {
     const char *tmp_dir;
     char prefix[37];
     struct ingest in;
-    struct mmdb *mmdb;
+    struct mmdb_loader countries;
     struct slabs slabs;
     struct lake *lake;
     struct output events, rejects;
@@ -118,7 +118,7 @@ static int open_all(struct run *r, struct err *e) {
     TRY(ingest_open(&r->in, o->pipeline, o->inputs, o->input_count, r->budget.threads, r->tmp_dir,
                     o->progress, e));
     r->out->input_bytes = r->in.bytes;
-    TRY(mmdb_open(o->mmdb_path, &r->mmdb, e));
+    mmdb_loader_start(&r->countries, o->mmdb_path);
     TRY(random_uuid(r->prefix, e));
     TRY(lake_open(&o->lake, true, &r->lake, e));
     r->events.column_count = tables_events(o->pipeline, r->events.columns);
@@ -130,7 +130,7 @@ static int open_all(struct run *r, struct err *e) {
 
 static struct day_writer_options writer_options(struct run *r, uint64_t pool) {
     return (struct day_writer_options){.in = &r->in,
-                                       .mmdb = r->mmdb,
+                                       .countries = &r->countries,
                                        .slabs = &r->slabs,
                                        .events = r->events.skip ? NULL : &r->events.files,
                                        .rejects = r->rejects.skip ? NULL : &r->rejects.files,
@@ -207,6 +207,8 @@ static int transform(struct run *r, struct err *e) {
     TRY(transform_in_one_pass(r, &done, e));
     r->out->passes = done ? 1 : 2;
     if (!done) TRY(transform_in_two_scans(r, e));
+    const struct mmdb *countries;
+    TRY(mmdb_loader_get(&r->countries, &countries, e)); /* input without events did not ask for them */
     return ingest_check_unchanged(&r->in, e);
 }
 
@@ -346,7 +348,7 @@ static void release(struct run *r, bool failed) {
     keys_release(&r->keys);
     slabs_release(&r->slabs);
     ingest_release(&r->in);
-    mmdb_free(r->mmdb);
+    mmdb_loader_release(&r->countries);
     lake_close(r->lake);
 }
 
