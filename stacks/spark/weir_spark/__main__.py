@@ -7,6 +7,7 @@ doing. A run that has begun to commit is let finish.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -89,6 +90,7 @@ class Engine:
         if self.spark is not None:
             from .session import JVM
 
+            logging.disable()  # what Python still holds of the JVM would complain
             for process in JVM:
                 process.kill()
                 process.wait()
