@@ -101,7 +101,9 @@ int day_writer_reject(struct day_writer *w, enum reason reason, const struct sca
                       const uint8_t *chunk, uint32_t file, struct err *e) {
     w->counts.rejected[reason]++;
     w->rows++;
-    return w->o->rejects ? reject_group_add(&w->rejects, reason, r, chunk, file, e) : 0;
+    if (!w->o->rejects) return 0;
+    TRY(reject_group_add(&w->rejects, reason, r, chunk, file, e));
+    return reject_group_bytes(&w->rejects) >= w->o->group_bytes / 2 ? write_rejects(w, e) : 0;
 }
 
 static struct event_group *largest_group(const struct day_writer *w) {
@@ -126,7 +128,7 @@ int day_writer_tidy(struct day_writer *w, struct err *e) {
         held -= event_group_memory(g);
         TRY(write_events(w, g, e));
     }
-    return reject_group_bytes(&w->rejects) >= w->o->group_bytes ? write_rejects(w, e) : 0;
+    return 0;
 }
 
 int day_writer_turn(struct day_writer *w, struct err *e) {

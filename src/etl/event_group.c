@@ -151,7 +151,16 @@ int event_group_add(struct event_group *g, const struct scan_row *r, int64_t ses
     return 0;
 }
 
+/* Numbers of sessions take memory of their own: a few rows out of many sessions, or ever more of them, are
+ * better looked up. */
+static bool numbers_pay(const struct event_group *to, const struct event_group *from) {
+    enum { SESSIONS_MAX = 1 << 17 };
+    return from->session_count <= from->rows &&
+           (uint64_t)to->session_count + from->session_count <= SESSIONS_MAX;
+}
+
 int event_group_append(struct event_group *to, const struct event_group *from, struct err *e) {
+    bool numbered = numbers_pay(to, from);
     for (uint32_t i = 0; i < from->rows; i++) {
         const struct event_row *source = event_group_row(from, i);
         struct event_row *row;
@@ -161,10 +170,13 @@ int event_group_append(struct event_group *to, const struct event_group *from, s
         memcpy(row, source, to->row_bytes);
         memcpy(text, source->text, source->text_bytes);
         row->text = (const char *)text;
-        if (row->session != UINT32_MAX) row->session += to->session_count;
+        if (!numbered)
+            row->session = UINT32_MAX;
+        else if (row->session != UINT32_MAX)
+            row->session += to->session_count;
         to->rows++;
     }
-    to->session_count += from->session_count;
+    if (numbered) to->session_count += from->session_count;
     return 0;
 }
 

@@ -61,9 +61,10 @@ static int take_turn(struct worker *w, uint32_t index, struct unit **before, str
         w->unit = NULL;
     }
     job->turn++;
+    job->fits &= fits;
+    job->ended |= rc || !fits; /* what is half settled is nobody's to go on with */
     pthread_cond_broadcast(&job->turned);
     pthread_mutex_unlock(&job->lock);
-    if (!fits) end(job, false);
     return rc;
 }
 
@@ -130,11 +131,21 @@ static int run_thread(void *ctx, unsigned index, struct threads_group *g, struct
     return rc;
 }
 
+/* Chunks whose rows are a row group's: of short records there are many, and each takes some 130 bytes besides
+ * its text. */
+static uint32_t unit_chunks(const struct one_pass_options *o) {
+    enum { ROW_BYTES = 130, USUAL_RECORD = 173 };
+    double usual = (double)(ROW_BYTES + USUAL_RECORD) / USUAL_RECORD;
+    double takes = (ROW_BYTES + o->record_bytes) / o->record_bytes;
+    double bytes = (double)o->writer->group_bytes * (takes > usual ? usual / takes : 1);
+    return (uint32_t)(bytes / INGEST_CHUNK);
+}
+
 int one_pass(const struct one_pass_options *o, struct one_pass_result *out, struct err *e) {
     const struct ingest *in = o->writer->in;
     struct job job = {.o = o, .in = in, .fits = true, .out = out};
     *out = (struct one_pass_result){0};
-    job.chunks = (uint32_t)(o->writer->group_bytes / INGEST_CHUNK);
+    job.chunks = unit_chunks(o);
     uint32_t most = in->chunk_count / (o->threads * UNITS_A_THREAD) + 1;
     if (job.chunks > most) job.chunks = most;
     if (!job.chunks) job.chunks = 1;
@@ -153,12 +164,15 @@ int one_pass(const struct one_pass_options *o, struct one_pass_result *out, stru
 
 /* The time of the first good record in a chunk; *found false: it has none. */
 static int first_time(const struct ingest *in, struct scanner *s, struct ingest_buffer *b, uint32_t chunk,
-                      bool *found, int64_t *time_us, struct err *e) {
+                      struct one_pass_look *look, bool *found, int64_t *time_us, struct err *e) {
     const uint8_t *data;
     size_t len;
     uint64_t first;
     TRY(ingest_read(in, chunk, b, &data, &len, &first, e));
-    TRY(scanner_begin(s, &in->files[in->chunks[chunk].file].layout, data, len, e));
+    const struct scan_layout *layout = &in->files[in->chunks[chunk].file].layout;
+    TRY(scanner_begin(s, layout, data, len, e));
+    look->bytes += len;
+    look->records += scanner_count_records(in->pipeline, layout, data, len);
     *found = false;
     for (struct scan_row row; !*found && scanner_next(s, &row);)
         if (row.reason == REASON_NONE) {
@@ -168,7 +182,8 @@ static int first_time(const struct ingest *in, struct scanner *s, struct ingest_
     return 0;
 }
 
-int one_pass_promising(const struct ingest *in, bool *promising, struct err *e) {
+int one_pass_look(const struct ingest *in, struct one_pass_look *out, struct err *e) {
+    *out = (struct one_pass_look){0};
     struct ingest_buffer b = {0};
     struct scanner *s = scanner_new(in->pipeline, SCAN_KEYS);
     int rc = s ? 0 : err_nomem(e);
@@ -178,12 +193,12 @@ int one_pass_promising(const struct ingest *in, bool *promising, struct err *e) 
         bool found = false;
         int64_t time = 0;
         uint32_t chunk = (uint32_t)((uint64_t)in->chunk_count * i / places);
-        rc = first_time(in, s, &b, chunk, &found, &time, e);
+        rc = first_time(in, s, &b, chunk, out, &found, &time, e);
         if (!found) continue;
         back += time < last;
         last = time;
     }
-    *promising = back <= 1; /* one may be a record with a wrong clock */
+    out->promising = back <= 1; /* one may be a record with a wrong clock */
     scanner_free(s);
     ingest_buffer_release(&b);
     return rc;

@@ -17,19 +17,25 @@ struct one_pass_options {
     const struct day_writer_options *writer; /* with both tables */
     unsigned threads;
     uint64_t users_memory; /* bytes for what is kept of each visitor; more visitors: unfit */
+    double record_bytes;   /* the input's mean, about */
     struct arena *meta;    /* one a thread: row group metadata, for the commit */
     struct progress *progress;
 };
 
 struct one_pass_result {
-    bool unfit; /* nothing else is set; data files hold rows to be discarded */
+    bool unfit; /* nothing else is to be used; data files hold rows to be discarded */
     struct row_counts rows;
     struct sessionize_counts sessions;
     uint64_t counted; /* records by structure alone (5.1) */
 };
 
-/* Does the input look ordered by time? By a record from each of a few places. */
-int one_pass_promising(const struct ingest *in, bool *promising, struct err *e);
+/* What a few places of the input tell of it. */
+struct one_pass_look {
+    bool promising;          /* the first records of each are in order of time */
+    uint64_t bytes, records; /* seen */
+};
+
+int one_pass_look(const struct ingest *in, struct one_pass_look *out, struct err *e);
 
 int one_pass(const struct one_pass_options *o, struct one_pass_result *out, struct err *e);
 

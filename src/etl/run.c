@@ -157,13 +157,15 @@ static int transform_in_one_pass(struct run *r, bool *done, struct err *e) {
     const struct budget *b = &r->budget;
     *done = false;
     if (r->o->two_scans || r->events.skip || r->rejects.skip) return 0;
-    TRY(one_pass_promising(&r->in, done, e));
-    if (!*done) return 0;
+    struct one_pass_look look;
+    TRY(one_pass_look(&r->in, &look, e));
+    if (!look.promising) return 0;
     progress_start(&r->progress, r->o->progress, "load", r->in.bytes);
     struct day_writer_options w = writer_options(r, pool_bytes(b, b->keys));
     struct one_pass_options o = {.writer = &w,
                                  .threads = b->threads,
                                  .users_memory = b->keys,
+                                 .record_bytes = look.records ? (double)look.bytes / (double)look.records : 1,
                                  .meta = r->meta,
                                  .progress = &r->progress};
     struct one_pass_result result;

@@ -39,7 +39,8 @@ static struct user_state *seek(struct user_state *slots, unsigned bits, uint64_t
 
 static int grow(struct users *u, struct err *e) {
     unsigned bits = u->bits + 1;
-    if (slots_of(bits) * sizeof *u->slots > u->memory_limit) return 0;
+    if ((slots_of(bits) + slots_of(u->bits)) * sizeof *u->slots > u->memory_limit)
+        return 0; /* while it grows */
     struct user_state *slots = slots_new(bits);
     if (!slots) return err_nomem(e);
     for (uint64_t i = 0; i < slots_of(u->bits); i++) {
