@@ -112,3 +112,27 @@ def test_shuffled_is_read_twice(small_mmdb, tmp_path):
     lines = log(5, late_and_twice)
     random.Random(5).shuffle(lines)
     assert run_and_compare(lines, small_mmdb, tmp_path, 2) == 2
+
+
+@pytest.mark.skipif(bool(engine.STACK), reason="how the native engine bounds its memory")
+@pytest.mark.parametrize("two_scans", [False, True])
+@pytest.mark.parametrize("kind", ["rejected", "kept"])
+def test_short_records_keep_the_memory_bound(small_mmdb, tmp_path, kind, two_scans):
+    """Millions of records of a few bytes: what is held for each is many times its text."""
+    header = HEADER.replace(",status", "")
+    if kind == "rejected":
+        text = header + "x\n" * 3_000_000
+    else:
+        text = header + "".join(f"{i},{i % 100},{i // 3},,,,\n" for i in range(600_000))
+    (tmp_path / "short.csv").write_text(text)
+    pipeline = tmp_path / "pipeline.yaml"
+    pipeline.write_text("clean: {timestamp: epoch_s}\n")
+    done = engine.Lake(tmp_path / "lake").run(
+        [tmp_path / "short.csv"],
+        small_mmdb,
+        *("--threads", "2", "--memory", "64MB"),
+        pipeline=pipeline,
+        env={"WEIR_TWO_SCANS": "1"} if two_scans else None,
+    )
+    assert done.ledger["seen"]["passes"] == (2 if two_scans else 1)
+    assert done.ledger["peak_memory_bytes"] < 64_000_000
