@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "bench/stats.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,23 +37,18 @@ static void format_seconds(double s, char *out, size_t cap) {
         snprintf(out, cap, "%.1f h", s / 3600);
 }
 
-static int by_value(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static size_t pair_index(const struct show *s, unsigned case_index, unsigned stack_index) {
     return (size_t)case_index * s->plan->stack_count + stack_index;
 }
 
-/* NAN-free: 0 when there is none yet. */
+/* 0 when there is none yet. */
 static double median(const struct show *s, size_t pair) {
-    float sorted[SHOW_KEPT];
+    double sorted[SHOW_KEPT];
     unsigned n = s->counts[pair];
     if (!n) return 0;
     memcpy(sorted, s->job_s + pair * SHOW_KEPT, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_value);
-    return n % 2 ? (double)sorted[n / 2] : ((double)sorted[n / 2 - 1] + (double)sorted[n / 2]) / 2;
+    stats_sort(sorted, n);
+    return stats_median(sorted, n);
 }
 
 static void draw(struct show *s, const char *what, double seconds) {
@@ -110,8 +106,7 @@ void show_sample(struct show *s, const struct show_sample *x) {
         show_note(s, "%u/%u  %s  %s  %s: %s", s->done, s->total, stack, name, x->status, x->error);
         return;
     }
-    if (x->counts && s->counts[pair] < SHOW_KEPT)
-        s->job_s[pair * SHOW_KEPT + s->counts[pair]++] = (float)x->job_s;
+    if (x->counts && s->counts[pair] < SHOW_KEPT) s->job_s[pair * SHOW_KEPT + s->counts[pair]++] = x->job_s;
     if (s->terminal) return;
     format_seconds(x->job_s, job, sizeof job);
     if (s->counts[pair])

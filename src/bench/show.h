@@ -15,7 +15,7 @@ struct show {
     double left_s; /* the rest, estimated; 0: not known */
     int64_t next_ns;
     const char *stack, *name;
-    float *job_s;     /* [case][stack][SHOW_KEPT], of samples that are ok */
+    double *job_s;    /* [case][stack][SHOW_KEPT], of samples that are ok */
     unsigned *counts; /* [case][stack] */
 };
 

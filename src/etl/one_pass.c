@@ -40,8 +40,8 @@ static void end(struct job *job, bool fits) {
     pthread_mutex_unlock(&job->lock);
 }
 
-/* When all units before have been joined: settle the one before, give it back in place of w->unit. *unit is
- * NULL when there is none, or all has ended. */
+/* When all units before have been joined: settle the one before, give it back in place of w->unit. *before
+ * is NULL when there is none, or all has ended. */
 static int take_turn(struct worker *w, uint32_t index, struct unit **before, struct err *e) {
     struct job *job = w->job;
     *before = NULL;
