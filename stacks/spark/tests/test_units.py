@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from weir_spark import addresses, cleanse, columnar, fields, jvm, mmdb, reading, session, tables, timestamps
+from weir_spark import addresses, archive, cleanse, columnar, fields, jvm, mmdb, reading, session, tables, timestamps
 from weir_spark.errors import BadInput
 from weir_spark.job import Job, Pipeline
 
@@ -294,6 +294,27 @@ def written(spark, t, folder, count):
 
 def rows_in(t):
     return int(t.lake.catalog.loadTable(t.identifier).currentSnapshot().summary().get("total-records"))
+
+
+def test_the_archive_s_database_has_a_country_below_and_none_above(tmp_path):
+    maxminddb = pytest.importorskip("maxminddb")
+    path = tmp_path / "least.mmdb"
+    path.write_bytes(archive.least_database())
+    with maxminddb.open_database(path) as reader:
+        assert reader.get("2001:db8::1") == {"country_code": "ZZ"}
+        assert reader.get("8000::") is None
+        assert reader.metadata().node_count == 1
+    assert mmdb.read(str(path)).ipv6 is not None
+
+
+def test_tasks_are_as_many_for_each_cpu():
+    from weir_spark.pipeline import partitions_for
+
+    job = Job("r", "overwrite", (), Pipeline.of({}), None, {}, "web", "e", "r", 3, 4 << 30, None, None, None)
+    assert partitions_for(1 << 20, job) == 1
+    counts = [partitions_for(size << 20, job) for size in range(64, 1 << 14, 97)]
+    assert counts == sorted(counts) and counts[0] == 3 and counts[-1] > 3
+    assert all(count % 3 == 0 for count in counts)
 
 
 def test_overwrite_append_repeat(spark, tmp_path):

@@ -34,11 +34,12 @@ REJECTS_FILE = 64 << 20
 
 
 def partitions_for(total: int, job: Job) -> int:
-    """So many that a task sorts its rows, about twice their text, in its share of the pages."""
+    """So many that a task sorts its rows, about twice their text, in its share of the pages; as many for each CPU, or
+    some would wait for the last."""
     if total < SMALL:
         return 1
     share = Budget.of(job.cpus, job.memory_bytes).pages // job.cpus
-    return max(job.cpus, -(-2 * total // share))
+    return job.cpus * max(1, -(-2 * total // (share * job.cpus)))
 
 
 class Run:

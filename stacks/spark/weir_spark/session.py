@@ -25,6 +25,7 @@ from .job import Job
 
 STACK = Path(__file__).resolve().parents[1]
 JARS = STACK / ".jars"
+ARCHIVE = JARS / "classes.jsa"  # see archive.py
 MIB = 1 << 20
 # What is neither heap nor off-heap pages: this process, and the JVM's classes, code, threads and buffers.
 OUTSIDE_BYTES = 640 * MIB
@@ -143,14 +144,16 @@ def class_path() -> str:
     return ":".join(map(str, [*sorted(JARS.glob("*.jar")), *jars]))
 
 
-def _start_jvm(conf: dict[str, str], heap: int) -> None:
+def _start_jvm(conf: dict[str, str], heap: int, options: tuple[str, ...]) -> None:
     """Afterwards PySpark finds it by the environment."""
     folder = tempfile.mkdtemp(prefix="weir-spark-")
     told = Path(folder, "connection")
     env = {**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(told), "SPARK_CONNECT_MODE": "0"}
     if conf.get("spark.driver.host") == "127.0.0.1":
         env["SPARK_LOCAL_IP"] = "127.0.0.1"
-    command = [java(), *java_options(heap), *(f"-D{k}={v}" for k, v in conf.items())]
+    if not options and ARCHIVE.exists():
+        options = (f"-XX:SharedArchiveFile={ARCHIVE}", "-Xlog:cds*=off", "-Xlog:class+path=off")
+    command = [java(), *options, *java_options(heap), *(f"-D{k}={v}" for k, v in conf.items())]
     command += ["-cp", class_path(), "org.apache.spark.api.python.PythonGatewayServer"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, process_group=0)
     try:
@@ -171,11 +174,12 @@ def _start_jvm(conf: dict[str, str], heap: int) -> None:
 JVM: list[subprocess.Popen[bytes]] = []  # kept: its standard input must stay open
 
 
-def open_session(job: Job, scratch: str) -> SparkSession:
+def open_session(job: Job, scratch: str, java: tuple[str, ...] = ()) -> SparkSession:
+    """`java`: options for its JVM besides, in place of the class archive."""
     budget = Budget.of(job.cpus, job.memory_bytes)
     conf = settings(job, budget, scratch)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = str(STACK)  # of Python workers too
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__path__[0])))
-    _start_jvm(conf, budget.heap)
+    _start_jvm(conf, budget.heap, java)
     return SparkSession.builder.getOrCreate()
