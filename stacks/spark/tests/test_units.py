@@ -10,7 +10,19 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from weir_spark import addresses, archive, cleanse, columnar, fields, jvm, mmdb, reading, session, tables, timestamps
+from weir_spark import (
+    addresses,
+    archive,
+    cleanse,
+    columnar,
+    fields,
+    jvm,
+    mmdb,
+    reading,
+    session,
+    tables,
+    timestamps,
+)
 from weir_spark.errors import BadInput
 from weir_spark.job import Job, Pipeline
 
