@@ -150,9 +150,10 @@ static bool take_line(struct stack_session *s, struct arena *arena, const char *
     return true;
 }
 
-/* Its answer for this job; other lines, such as an engine's own, are passed over. */
+/* Its answer for this job; other lines, such as an engine's own, are passed over. Errors may quote the input,
+ * with NUL in it: the message then ends there. */
 static bool is_answer(const char *line, const char *job, struct arena *arena, struct stack_answer *out) {
-    json_t *o = line ? json_loads(line, 0, NULL) : NULL;
+    json_t *o = line ? json_loads(line, JSON_ALLOW_NUL, NULL) : NULL;
     const char *of = json_string_value(json_object_get(o, "job")),
                *why = json_string_value(json_object_get(o, "error"));
     bool found = of && strcmp(of, job) == 0 && json_is_integer(json_object_get(o, "exit"));

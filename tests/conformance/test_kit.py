@@ -132,6 +132,15 @@ def test_a_stack_that_hangs_or_dies(tmp_path, serve):
     assert set(problems(report)) == {"2.4-empty-event_id", "2.4-empty-user_id"}
 
 
+def test_an_error_that_quotes_a_nul_is_an_answer(tmp_path):
+    """Taken for no answer, it kept the kit waiting until the time was over."""
+    root = wrapped(tmp_path, "code, error = 3, 'input.csv: no header line: \\0'\n", serve=True)
+    code, report = kit(
+        "odd", "--clause", "1.3-zero-bytes", "--timeout", "600", "--json", root=root, tmp=tmp_path
+    )
+    assert (code, problems(report)) == (0, {})
+
+
 def test_a_changed_lake_after_a_repeat(tmp_path):
     """4.6: the same run-id must change nothing."""
     code = "job['run_id'] += '-' + path[-20:].replace('/', '.')\ncode, error = native(path, job)\n"
