@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -18,6 +19,7 @@ MIB = 1 << 20
 UNPACKED = 8  # how much larger a compressed file is taken to be
 SMALL = 32 * MIB
 ODD = set("*?[]{}\\,")  # what Hadoop takes for a pattern in a path
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
 def input_bytes(paths: list[str]) -> int:
@@ -32,9 +34,10 @@ def plan_pieces(spark: SparkSession, total: int, cpus: int) -> None:
 
 
 def spark_path(path: str, folder: str, number: int) -> str:
-    """As Spark takes it: a name that it would read as a pattern, or pass over as hidden, goes by a link."""
+    """As Spark takes it: a name that it would read as a pattern, pass over as hidden, or show encoded as in a URL, goes by
+    a link."""
     name = os.path.basename(path)
-    if not ODD & set(path) and name[0] not in "._":
+    if not ODD & set(path) and PLAIN.fullmatch(name):
         return path
     link = os.path.join(folder, f"in{number}{os.path.splitext(name)[1]}")
     os.symlink(path, link)
