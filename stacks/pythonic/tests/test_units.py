@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import json
 import random
 import socket
 
@@ -10,9 +11,9 @@ import polars as pl
 import pytest
 import zstandard
 
-from weir_pythonic import copies, country, inputs, keys, sessions, timestamps
+from weir_pythonic import copies, country, inputs, keys, ledger, pipeline, sessions, timestamps
 from weir_pythonic.errors import BadInput
-from weir_pythonic.job import Pipeline
+from weir_pythonic.job import Job, Pipeline
 
 HEADER = b"event_id,user_id,timestamp,page_url,referrer,device,ip_address\n"
 
@@ -238,3 +239,42 @@ def test_of_copies_the_first_by_all_columns_is_kept(tmp_path):
     assert rejects.height == 200 - len(first)
     assert set(rejects["timestamp"]) == {"1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00.000005Z"}
     assert set(rejects["source_file"]) == {"f.csv"}
+
+
+def test_progress_is_told_ten_times_a_second_at_most(tmp_path, monkeypatch):
+    job = Job.read(_job_file(tmp_path))
+    now = [100.0]
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: now[0])
+    progress = ledger.Progress(job, 2)
+    for _ in range(100):  # 2.5 s
+        now[0] += 0.025
+        progress.add(7)
+    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert 20 <= len(told) <= 25
+    assert {(e["event"], e["pass"]) for e in told} == {("progress", 2)}
+    rows = [e["rows"] for e in told]
+    assert rows == sorted(set(rows)) and rows[-1] <= 700
+
+
+def _job_file(folder):
+    path = folder / "job.json"
+    path.write_text(
+        json.dumps({"run_id": "r", "inputs": [], "catalog": {}, "events_file": str(folder / "events.jsonl")})
+    )
+    return str(path)
+
+
+def test_sessions_of_a_block_stand_together():
+    """In a day's rows, in their order of input."""
+    minute = 60_000_000
+    starts = np.array([5, 1, 5, 1, 1445, 5]) * minute
+    times = np.array([5, 6, 7, 8, 1445, 9]) * minute
+    events = pl.DataFrame({"event_time": times, "session_start": starts, "n": range(6)}).with_columns(
+        pl.col("event_time", "session_start").cast(pl.Datetime("us", "UTC"))
+    )
+    assert [(day, rows["n"].to_list()) for day, rows in pipeline.by_day(events)] == [
+        (0, [1, 3, 0, 2, 5]),
+        (1, [4]),
+    ]
+    wide = np.array([1 << 62, -(1 << 61), 1 << 62, 0])
+    assert pipeline._by_number(wide).tolist() == [1, 3, 0, 2]

@@ -107,11 +107,11 @@ class Job:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             raise BadInput(f"{path}: not a job: {e!r}") from e
 
-    def event(self, name: str, t_ns: int | None = None) -> None:
+    def event(self, name: str, t_ns: int | None = None, **more: int) -> None:
         """One line, written at once, so that lines of several writers never mix."""
         if self.events_file is None:
             return
-        line = json.dumps({"t_ns": time.time_ns() if t_ns is None else t_ns, "event": name}) + "\n"
+        line = json.dumps({"t_ns": time.time_ns() if t_ns is None else t_ns, "event": name, **more}) + "\n"
         fd = os.open(self.events_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         try:
             os.write(fd, line.encode())

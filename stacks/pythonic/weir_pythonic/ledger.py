@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 import polars as pl
 
 from .errors import Unbalanced
 from .job import REASONS, Job
+
+
+class Progress:
+    """`progress` events of one pass over the input, ten a second at most; may be told by several threads."""
+
+    INTERVAL_S = 0.1
+
+    def __init__(self, job: Job, number: int) -> None:
+        self.job = job
+        self.number = number  # of the pass
+        self.lock = threading.Lock()
+        self.rows = 0
+        self.next_s = time.monotonic() + self.INTERVAL_S
+
+    def add(self, rows: int) -> None:
+        with self.lock:
+            self.rows += rows
+            now = time.monotonic()
+            if now < self.next_s:
+                return
+            self.next_s = now + self.INTERVAL_S
+            self.job.event("progress", rows=self.rows, **{"pass": self.number})
 
 
 class Ledger:

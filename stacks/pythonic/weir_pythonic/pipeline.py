@@ -25,7 +25,7 @@ from .errors import changed
 from .inputs import Part, check_unchanged, parts, read_headers
 from .job import COLUMNS, REASONS, Job
 from .keys import KEY_BYTES, ROW_BITS, ROW_MASK, KeyStore, Verdicts, keys_of
-from .ledger import Ledger
+from .ledger import Ledger, Progress
 from .reading import Source
 from .sessions import sessionize
 from .versions import versions
@@ -59,19 +59,31 @@ def in_threads(pool: ThreadPoolExecutor, workers: int, work: Callable[[Any], Non
 
 
 def by_day(events: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Each day's rows, in their order. They share no memory with other days' that would keep those alive."""
+    """Each day's rows, sessions together, so that Parquet finds their values repeated. They share no memory with
+    other days' that would keep those alive."""
     if not events.height:
         return
     day = events["event_time"].to_physical().to_numpy() // DAY_US
-    first, last = int(day.min()), int(day.max())
-    if first == last:
-        yield first, events
-        return
-    order = np.argsort((day - first).astype(np.int32), kind="stable")
+    start = events["session_start"].to_physical().to_numpy()
+    order = _by_number(start)
     day = day[order]
+    if day.min() != day.max():
+        by_day = np.argsort((day - day.min()).astype(np.int32), kind="stable")
+        order, day = order[by_day], day[by_day]
     edges = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
     for at, end in zip(edges.tolist(), [*edges[1:].tolist(), len(day)]):
         yield int(day[at]), events.select(pl.all().gather(order[at:end]))
+
+
+def _by_number(numbers: np.ndarray) -> np.ndarray:
+    """The order of these numbers; equal ones as they stand."""
+    low, row_bits = int(numbers.min()), len(numbers).bit_length()
+    if (int(numbers.max()) - low) >> (63 - row_bits):
+        return np.argsort(numbers, kind="stable")
+    # One number with its row's: NumPy sorts values several times as fast as it sorts rows by them.
+    keys = ((numbers - low) << row_bits) | np.arange(len(numbers))
+    keys.sort()
+    return keys & ((1 << row_bits) - 1)
 
 
 class Run:
@@ -152,11 +164,13 @@ class Run:
         self.keys = KeyStore(self.folder, min(1024, max(8 * self.job.cpus, partitions)), memory // 6)
         self.counts: dict[int, tuple[int, int]] = {}  # of each block: its events, and what `parse` may know
         columns = [self.p.columns[c] for c in REQUIRED]
+        self.progress = Progress(self.job, 1)
         self._in_threads(self._key_part, self._parts(list(dict.fromkeys(columns))))
 
     def _key_part(self, item: tuple[int, Source, Part]) -> None:
         n, source, part = item
         parsed = part(0)
+        self.progress.add(parsed.records)
         judged = self.cleanser.judge(parsed, source)
         self.counts[n] = len(judged.us), parsed.plain_rows
         if len(judged.us):
@@ -207,6 +221,7 @@ class Run:
         waiting = min(job.memory_bytes // 8, WAITING)
         self.days = DayBuffers(self.event_files, min(GROUP_BYTES, waiting // 4), waiting)
         columns = [*self.p.columns.values(), *(name for name, _ in self.p.keep)]
+        self.progress = Progress(job, 2)
         self._in_threads(self._event_part, self._parts(list(dict.fromkeys(columns))))
         for kept, rejects in self.copies.decide():
             self._add_events(kept)
@@ -222,6 +237,7 @@ class Run:
         parsed = part(self.counts[n][1])
         done = self.cleanser.cleanse(parsed, source, start_us, number)
         self.ledger.add_records(parsed.records, done.nulled)
+        self.progress.add(parsed.records)
         self._add_rejects(done.rejects)
         events = done.events
         if (number < 0).any():
