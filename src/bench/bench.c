@@ -129,9 +129,11 @@ static int open_work(struct session *s, struct err *e) {
 }
 
 static void take_data(struct session *s, const json_t *line) {
-    const char *name = json_string_value(json_object_get(line, "data"));
-    for (unsigned i = 0; name && i < s->plan->data_count; i++)
-        if (strcmp(name, s->plan->data[i].name) == 0) s->data_told[i] = true;
+    const char *name = json_string_value(json_object_get(line, "data")),
+               *format = json_string_value(json_object_get(line, "format"));
+    for (unsigned i = 0; name && format && i < s->plan->data_count; i++)
+        if (strcmp(name, s->plan->data[i].name) == 0 && strcmp(format, s->plan->data[i].format) == 0)
+            s->data_told[i] = true;
 }
 
 /* What an earlier start finished; and whether it was the same benchmark. */
@@ -166,6 +168,9 @@ static int take_up(struct session *s, const json_t *lines, const struct plan_ste
         s->samples++;
         bool ok = status && strcmp(status, "ok") == 0;
         if (!ok) s->bad++;
+        const json_t *job_s = json_object_get(json_object_get(line, "metrics"), "job_s");
+        if (ok && step->aa != 'b')
+            tally_add(&s->tally, step->case_index, step->stack_index, json_number_value(job_s));
         unsigned *failed = &s->failures[step->case_index * s->plan->stack_count + step->stack_index];
         *failed = ok ? 0 : *failed + 1;
         struct check_reference *r =
@@ -186,97 +191,6 @@ int session_ready_data(struct session *s, unsigned index, struct err *e) {
     TRY(data_prepare(&s->q->data, &s->plan->data[index], &s->arena, &s->data[index], e));
     s->data_ready[index] = true;
     return s->data_told[index] ? 0 : results_add(&s->results, data_line(s, index), e);
-}
-
-/* ---- samples ---- */
-
-static size_t pair_of(const struct session *s, const struct plan_step *step) {
-    return (size_t)step->case_index * s->plan->stack_count + step->stack_index;
-}
-
-/* By what each (case, stack) took last time; 0 before all have run once. */
-static double estimate_left(const struct session *s, const struct plan_step *steps, unsigned from,
-                            unsigned count) {
-    double left = 0;
-    for (unsigned i = from; i < count; i++) {
-        if (s->done[i]) continue;
-        size_t pair = pair_of(s, &steps[i]);
-        if (s->failures[pair] >= SESSION_FAILURES) continue;
-        if (!(s->pace[pair] > 0)) return 0;
-        left += s->pace[pair];
-    }
-    return left;
-}
-
-static int take_sample(struct session *s, const struct plan_step *step, unsigned order, struct err *e) {
-    const struct plan_case *c = &s->plan->cases[step->case_index];
-    struct session_result r;
-    char label[128];
-    size_t pair = pair_of(s, step);
-    snprintf(label, sizeof label, "%u-%.60s", order, s->plan->stacks[step->stack_index]);
-    const struct session_job j = {.c = c,
-                                  .case_index = step->case_index,
-                                  .stack_index = step->stack_index,
-                                  .label = label,
-                                  .limits = c->resources};
-    int64_t start = clock_mono_ns();
-    int rc = session_run(s, &j, &r, e);
-    if (!rc) rc = results_add(&s->results, session_sample(s, step, order, &r), e);
-    if (!rc) {
-        bool ok = strcmp(r.verdict.status, "ok") == 0;
-        s->pace[pair] = (double)(clock_mono_ns() - start) / 1e9;
-        s->failures[pair] = ok ? 0 : s->failures[pair] + 1;
-        s->samples++;
-        if (!ok) s->bad++;
-        const struct run_events *n = &r.outcome.events;
-        const struct show_sample x = {.case_index = step->case_index,
-                                      .stack_index = step->stack_index,
-                                      .status = r.verdict.status,
-                                      .error = r.verdict.error,
-                                      .job_s = (double)(n->committed - n->start) / 1e9,
-                                      .busy_percent = r.outcome.busy_percent,
-                                      .peak_bytes = r.outcome.peak_bytes ? r.outcome.peak_bytes
-                                                                         : r.outcome.sampler->peak_anon,
-                                      .counts = step->aa != 'b'};
-        show_sample(&s->show, &x);
-    }
-    session_result_release(&r);
-    return rc;
-}
-
-static int take_samples(struct session *s, const struct plan_step *steps, unsigned count, struct err *e) {
-    int64_t start = clock_mono_ns();
-    for (unsigned i = 0; i < count; i++) {
-        const struct plan_step *step = &steps[i];
-        const struct plan_case *c = &s->plan->cases[step->case_index];
-        double so_far = (double)(clock_mono_ns() - start) / 1e9;
-        bool begins_block = i == 0 || steps[i - 1].repetition != step->repetition;
-        if (s->plan->budget_s > 0 && begins_block && step->repetition > s->plan->least &&
-            so_far > s->plan->budget_s) {
-            show_note(&s->show,
-                      "after %.0f min the budget is used up: %u repetitions instead of %u; --runs N "
-                      "takes them all",
-                      so_far / 60, step->repetition - 1, s->plan->repetitions);
-            break;
-        }
-        if (s->done[i] || (c->cold && !s->q->runner->can_drop_caches)) continue;
-        if (s->failures[pair_of(s, step)] >= SESSION_FAILURES) {
-            s->show.done++;
-            continue;
-        }
-        TRY(session_ready_data(s, c->data, e));
-        s->show.left_s = estimate_left(s, steps, i, count);
-        TRY(take_sample(s, step, i + 1, e));
-    }
-    return 0;
-}
-
-static bool has_type(const json_t *lines, const char *type) {
-    size_t i;
-    const json_t *line;
-    json_array_foreach(lines, i, line) if (strcmp(json_string_value(json_object_get(line, "type")), type) ==
-                                           0) return true;
-    return false;
 }
 
 /* Of a start that was killed only the outputs stay; who holds the result file's lock may do this. */
@@ -303,17 +217,17 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     if (!lines) TRY(random_uuid(s->run_id, e));
     if (!lines) TRY(results_add(&s->results, run_line(s), e));
     /* Killed before the last stack was told: all are told again, and readers take the last. */
-    bool told = has_type(lines, "data") || has_type(lines, "sample");
+    bool told = session_has_line(lines, "data", NULL, NULL) || session_has_line(lines, "sample", NULL, NULL);
     for (unsigned i = 0; !told && i < s->plan->stack_count; i++) TRY(tell_stack(s, i, e));
     for (unsigned i = 0; i < count; i++)
         if (s->plan->cases[steps[i].case_index].cold && !s->q->runner->can_drop_caches) s->show.total--;
     if (s->plan->cold && !s->q->runner->can_drop_caches)
         show_note(&s->show,
                   "cold is impossible here (no right to drop the page cache): those cases are left out");
-    TRY(take_samples(s, steps, count, e));
+    TRY(session_samples(s, lines, steps, count, e));
     if (s->plan->serve_jobs) TRY(session_serve(s, lines, e));
     if (s->plan->minimum_memory) TRY(session_minimum(s, lines, e));
-    if (!has_type(lines, "end"))
+    if (!session_has_line(lines, "end", NULL, NULL))
         TRY(results_add(&s->results,
                         json_pack("{s:s,s:i,s:o}", "type", "end", "samples", (int)s->samples, "seconds",
                                   json_real((double)(clock_mono_ns() - start) / 1e9)),
@@ -334,14 +248,19 @@ static int session_open(struct session *s, unsigned steps, struct err *e) {
     s->data_told = calloc(p->data_count, sizeof *s->data_told);
     s->references = calloc((size_t)p->data_count * 2 * p->stack_count, sizeof *s->references);
     s->failures = calloc(pairs, sizeof *s->failures);
-    s->pace = calloc(pairs, sizeof *s->pace);
+    s->ended = calloc(p->case_count, sizeof *s->ended);
     s->done = calloc(steps ? steps : 1, sizeof *s->done);
     if (!s->stacks || !s->versions || !s->data || !s->data_ready || !s->data_told || !s->references ||
-        !s->failures || !s->pace || !s->done)
+        !s->failures || !s->ended || !s->done)
         return err_nomem(e);
     for (int strict = 0; strict < 2; strict++)
         TRY(set_strict(s->q->pipeline, strict, &s->pipelines[strict], e));
-    return show_start(&s->show, p, steps, e);
+    TRY(tally_init(&s->tally, p, e));
+    show_start(&s->show, p, &s->tally, steps);
+    const char *pace = arena_printf(&s->arena, "%s/pace.json", s->q->data.root);
+    if (!pace) return err_nomem(e);
+    pace_open(&s->pace, pace);
+    return 0;
 }
 
 /* Lakes that were kept to be compared with. */
@@ -356,6 +275,9 @@ static void remove_references(struct session *s) {
 
 static void session_close(struct session *s) {
     show_end(&s->show);
+    if (s->samples && s->pace.known) pace_keep(&s->pace);
+    pace_release(&s->pace);
+    tally_release(&s->tally);
     remove_references(s);
     for (unsigned i = 0; s->stacks && i < s->plan->stack_count; i++) stack_release(&s->stacks[i]);
     for (unsigned i = 0; s->data && i < s->plan->data_count; i++) data_release(&s->data[i]);
@@ -367,7 +289,7 @@ static void session_close(struct session *s) {
     free(s->data_told);
     free(s->references);
     free(s->failures);
-    free(s->pace);
+    free(s->ended);
     free(s->done);
     for (int i = 0; i < 2; i++) free(s->pipelines[i]);
     arena_release(&s->arena);
@@ -395,31 +317,4 @@ int bench_run(const struct bench_request *q, unsigned *bad, struct err *e) {
     session_close(&s);
     free(steps);
     return rc;
-}
-
-int bench_list(const struct bench_request *q, struct err *e) {
-    const struct plan *p = q->plan;
-    (void)e;
-    unsigned per_block = p->stack_count + (p->aa ? 1 : 0);
-    double bytes = 0, seconds = 0;
-    for (unsigned i = 0; i < p->case_count; i++) {
-        const struct plan_case *c = &p->cases[i];
-        const struct plan_data *d = &p->data[c->data];
-        bytes = d->size_bytes ? (double)d->size_bytes : (double)d->rows * 220;
-        printf("%s:", c->name);
-        for (unsigned k = 0; k < p->stack_count; k++)
-            printf(" %s%s", p->stacks[k],
-                   p->aa && strcmp(p->aa, p->stacks[k]) == 0 ? " (twice, A against A)" : "");
-        printf(", %u times each%s\n", p->repetitions,
-               c->cold && !q->runner->can_drop_caches ? " — left out, the page cache cannot be dropped here"
-                                                      : "");
-        seconds += per_block * p->repetitions * (8 + bytes * 40e-9 / c->resources.cpus);
-    }
-    unsigned samples = p->case_count * per_block * p->repetitions;
-    printf("%u samples; about %.0f min, a rough guess: each a process of its own, checked, %.0f s at most\n",
-           samples, seconds / 60 < 1 ? 1 : seconds / 60, p->timeout_s);
-    if (p->budget_s > 0)
-        printf("after %.0f min no further block is begun, from %u repetitions on\n", p->budget_s / 60,
-               p->least);
-    return 0;
 }

@@ -17,6 +17,7 @@ struct bench_request {
     bool own_pipeline;          /* not the default one: what is known of made data does not hold */
     const char *const *command; /* as typed, NULL at the end */
     struct data_request data;
+    uint64_t input_bytes; /* of the user's own files */
 };
 
 /* Take all samples that the result file does not hold yet. Interrupted: ERR_INTERRUPTED; what is finished

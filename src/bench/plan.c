@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUICK_RUNS = 10, QUICK_BUDGET_S = 900 };
+enum { RUNS = 10, QUICK_BUDGET_S = 900 };
 
 /* ---- reading values ---- */
 
@@ -133,10 +133,37 @@ static struct plan_data *add_data(struct plan *p, const char *name) {
     return d;
 }
 
+/* A word or a list of words out of `words`; *out in the plan's arena, *count 0: the key is not there. */
+static int read_words(const struct reader *r, const json_t *o, const char *key, const char *const *words,
+                      const char *out[], size_t cap, size_t *count) {
+    const json_t *v = json_object_get(o, key);
+    *count = 0;
+    if (!v) return 0;
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (n < 1 || n > cap) return wrong(r, key, "must be one or a list of 1 to %zu", cap);
+    for (size_t i = 0; i < n; i++) {
+        const char *word = json_string_value(json_is_array(v) ? json_array_get(v, i) : v);
+        size_t k = 0;
+        while (word && words[k] && strcmp(words[k], word) != 0) k++;
+        if (!word || !words[k]) {
+            char all[256] = "";
+            size_t at = 0;
+            for (k = 0; words[k] && at < sizeof all; k++)
+                at += (size_t)snprintf(all + at, sizeof all - at, "%s%s", k ? ", " : "", words[k]);
+            return wrong(r, key, "\"%.60s\" is none of: %s", word ? word : "(not text)", all);
+        }
+        out[(*count)++] = words[k];
+    }
+    return 0;
+}
+
+static const char *const formats[] = {"csv", "parquet", NULL};
+
 static int read_data_mapping(const struct reader *r, const json_t *o, const struct plan_context *c) {
     static const char *const keys[] = {"name", "size", "rows", "seed", "format", "dirt", "files", NULL};
-    static const char *const formats[] = {"csv", "parquet", NULL}, *const dirts[] = {"none", "some", "much",
-                                                                                     NULL};
+    static const char *const dirts[] = {"none", "some", "much", NULL};
+    const char *wanted[2];
+    size_t count;
     TRY(only_keys(r, o, "data", keys));
     const char *name = NULL;
     TRY(read_text(r, o, "name", &name));
@@ -146,9 +173,9 @@ static int read_data_mapping(const struct reader *r, const json_t *o, const stru
     TRY(read_whole(r, o, "seed", 0, INT64_MAX, &seed));
     TRY(read_whole(r, o, "files", 1, 10000, &files));
     TRY(read_whole(r, o, "rows", 1, INT64_C(1) << 40, &rows));
-    TRY(read_text(r, o, "format", &d->format));
+    TRY(read_words(r, o, "format", formats, wanted, 2, &count));
+    if (count) d->format = wanted[0];
     TRY(read_text(r, o, "dirt", &d->dirt));
-    if (!is_word(d->format, formats)) return wrong(r, "format", "must be csv or parquet");
     if (!is_word(d->dirt, dirts)) return wrong(r, "dirt", "must be none, some or much");
     if (rows && json_object_get(o, "size")) return wrong(r, "data", "give either size or rows");
     if (rows) d->size_bytes = 0;
@@ -160,6 +187,25 @@ static int read_data_mapping(const struct reader *r, const json_t *o, const stru
         return wrong(r, "data", "\"%s\" needs a size or rows; tiny, small, medium and large have one", name);
     if (d->rows && c->own_input)
         return wrong(r, "data", "\"%s\": with --input, say a size, or nothing for all of it", name);
+    if (count < 2) return 0;
+    /* The same rows twice: that needs their number, since a size means each format's own bytes. */
+    if (!d->rows)
+        return wrong(r, "data", "\"%s\" in two formats needs rows, so that both hold the same ones", name);
+    if (r->p->data_count == PLAN_DATA_MAX) return wrong(r, "data", "has more than %d entries", PLAN_DATA_MAX);
+    struct plan_data *other = &r->p->data[r->p->data_count++];
+    *other = *d;
+    other->format = wanted[1];
+    return 0;
+}
+
+/* No two may be called the same, but for their format. */
+static int check_data(const struct reader *r) {
+    const struct plan *p = r->p;
+    for (unsigned i = 0; i < p->data_count; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(p->data[k].name, p->data[i].name) == 0 &&
+                strcmp(p->data[k].format, p->data[i].format) == 0)
+                return wrong(r, "data", "two are called \"%s\"", p->data[k].name);
     return 0;
 }
 
@@ -174,6 +220,8 @@ static int read_data(const struct reader *r, const json_t *root, const struct pl
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_is_array(v) ? json_array_get(v, i) : v;
         const char *name = json_string_value(one);
+        if (r->p->data_count == PLAN_DATA_MAX)
+            return wrong(r, "data", "has more than %d entries", PLAN_DATA_MAX);
         if (!name) {
             TRY(read_data_mapping(r, one, c));
         } else {
@@ -184,11 +232,8 @@ static int read_data(const struct reader *r, const json_t *root, const struct pl
                 return wrong(r, "data", "\"%s\" is none of tiny, small, medium, large; give {name, size}",
                              name);
         }
-        for (unsigned k = 0; k + 1 < r->p->data_count; k++)
-            if (strcmp(r->p->data[k].name, r->p->data[r->p->data_count - 1].name) == 0)
-                return wrong(r, "data", "two are called \"%s\"", r->p->data[k].name);
     }
-    return 0;
+    return check_data(r);
 }
 
 /* ---- resources, stacks ---- */
@@ -199,19 +244,24 @@ static struct plan_resources default_resources(const struct plan_context *c) {
     return (struct plan_resources){.cpus = c->cpus, .memory_bytes = most < usual ? most : usual};
 }
 
-static int read_resources(const struct reader *r, const json_t *root, const struct plan_context *c) {
+/* What cases are made of, beside data: all combinations. */
+struct axes {
+    bool warm, cold, strict, idiomatic;
+    struct plan_resources resources[PLAN_RESOURCES_MAX];
+    unsigned resource_count, repetitions;
+};
+
+static int read_resources(const struct reader *r, const json_t *o, const struct plan_context *c,
+                          struct axes *axes) {
     static const char *const keys[] = {"cpus", "memory", NULL};
-    const json_t *v = json_object_get(root, "resources");
-    struct plan *p = r->p;
-    p->resources[0] = default_resources(c);
-    p->resource_count = 1;
+    const json_t *v = json_object_get(o, "resources");
     if (!v) return 0;
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
     if (n < 1 || n > PLAN_RESOURCES_MAX)
         return wrong(r, "resources", "must have 1 to %d entries", PLAN_RESOURCES_MAX);
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_is_array(v) ? json_array_get(v, i) : v, *cpus;
-        struct plan_resources *out = &p->resources[i];
+        struct plan_resources *out = &axes->resources[i];
         *out = default_resources(c);
         TRY(only_keys(r, one, "resources", keys));
         TRY(read_size(r, one, "memory", &out->memory_bytes));
@@ -221,7 +271,18 @@ static int read_resources(const struct reader *r, const json_t *root, const stru
         if (out->memory_bytes > c->memory_bytes)
             return wrong(r, "resources.memory", "is more than this machine's memory");
     }
-    p->resource_count = (unsigned)n;
+    axes->resource_count = (unsigned)n;
+    return 0;
+}
+
+static int read_axes(const struct reader *r, const json_t *o, const struct plan_context *c,
+                     struct axes *axes) {
+    int64_t repetitions = axes->repetitions;
+    TRY(read_resources(r, o, c, axes));
+    TRY(read_choice(r, o, "cache", "warm", "cold", &axes->warm, &axes->cold));
+    TRY(read_choice(r, o, "parsing", "strict", "idiomatic", &axes->strict, &axes->idiomatic));
+    TRY(read_whole(r, o, "repetitions", 1, 10000, &repetitions));
+    axes->repetitions = c->repetitions ? c->repetitions : (unsigned)repetitions;
     return 0;
 }
 
@@ -254,38 +315,110 @@ static int read_stacks(const struct reader *r, const json_t *root, const struct 
 
 /* ---- cases ---- */
 
-static int add_case(struct plan *p, unsigned data, bool strict, bool cold, const struct plan_resources *q,
-                    struct err *e) {
+static int add_case(struct plan *p, const struct plan_case *made, struct err *e) {
+    const struct plan_resources *q = &made->resources;
+    const struct plan_data *d = &p->data[made->data];
     char memory[32];
     if (p->case_count == PLAN_CASES_MAX)
         return err_set(e, ERR_INPUT, "the plan has more than %d cases", PLAN_CASES_MAX);
     bool giga = q->memory_bytes >= 1000000000;
     snprintf(memory, sizeof memory, "%.4g%s", (double)q->memory_bytes / (giga ? 1e9 : 1e6),
              giga ? "GB" : "MB");
-    const struct plan_data *d = &p->data[data];
     struct plan_case *out = &p->cases[p->case_count++];
-    *out = (struct plan_case){.data = data, .strict = strict, .cold = cold, .resources = *q};
-    out->name = arena_printf(&p->arena, "%s/%s/%s/%s/%gcpu/%s", d->name, d->format,
-                             strict ? "strict" : "idiomatic", cold ? "cold" : "warm", q->cpus, memory);
-    return out->name ? 0 : err_nomem(e);
+    *out = *made;
+    out->name =
+        arena_printf(&p->arena, "%s/%s/%s/%s/%gcpu/%s", d->name, d->format,
+                     made->strict ? "strict" : "idiomatic", made->cold ? "cold" : "warm", q->cpus, memory);
+    if (!out->name) return err_nomem(e);
+    for (unsigned i = 0; i + 1 < p->case_count; i++)
+        if (strcmp(p->cases[i].name, out->name) == 0)
+            return err_set(e, ERR_INPUT, "the plan has the case %s twice", out->name);
+    if (made->repetitions > p->repetitions) p->repetitions = made->repetitions;
+    p->cold = p->cold || made->cold;
+    return 0;
 }
 
-static int make_cases(struct plan *p, struct err *e) {
-    for (unsigned d = 0; d < p->data_count; d++)
-        for (int parsing = 0; parsing < 2; parsing++)
-            for (int cache = 0; cache < 2; cache++)
-                for (unsigned q = 0; q < p->resource_count; q++)
-                    if ((parsing ? p->idiomatic : p->strict) && (cache ? p->cold : p->warm))
-                        TRY(add_case(p, d, !parsing, cache, &p->resources[q], e));
+static int make_cases(struct plan *p, unsigned data, const struct axes *a, struct err *e) {
+    for (int parsing = 0; parsing < 2; parsing++)
+        for (int cache = 0; cache < 2; cache++)
+            for (unsigned q = 0; q < a->resource_count; q++) {
+                const struct plan_case made = {.data = data,
+                                               .strict = !parsing,
+                                               .cold = cache,
+                                               .resources = a->resources[q],
+                                               .repetitions = a->repetitions};
+                if ((parsing ? a->idiomatic : a->strict) && (cache ? a->cold : a->warm))
+                    TRY(add_case(p, &made, e));
+            }
+    return 0;
+}
+
+/* One entry of `cases`: some of the data, and what differs from the plan's own keys. */
+static int read_case(const struct reader *r, const json_t *o, const struct plan_context *c,
+                     const struct axes *whole) {
+    static const char *const keys[] = {"data",      "format",      "parsing", "cache",
+                                       "resources", "repetitions", NULL};
+    struct plan *p = r->p;
+    const char *names[PLAN_DATA_MAX + 1] = {NULL}, *data[PLAN_DATA_MAX], *format[2];
+    size_t data_count, format_count;
+    struct axes axes = *whole;
+    bool any = false;
+    TRY(only_keys(r, o, "cases", keys));
+    for (unsigned i = 0; i < p->data_count; i++) names[i] = p->data[i].name;
+    TRY(read_words(r, o, "data", names, data, PLAN_DATA_MAX, &data_count));
+    TRY(read_words(r, o, "format", formats, format, 2, &format_count));
+    TRY(read_axes(r, o, c, &axes));
+    for (unsigned i = 0; i < p->data_count; i++) {
+        bool wanted = !data_count, right = !format_count;
+        for (size_t k = 0; k < data_count; k++) wanted = wanted || strcmp(data[k], p->data[i].name) == 0;
+        for (size_t k = 0; k < format_count; k++) right = right || strcmp(format[k], p->data[i].format) == 0;
+        any = any || (wanted && right);
+        if (wanted && right) TRY(make_cases(p, i, &axes, r->e));
+    }
+    return any ? 0 : wrong(r, "cases", "no data of the plan is in the format \"%s\"", format[0]);
+}
+
+static int read_cases(const struct reader *r, const json_t *root, const struct plan_context *c,
+                      const struct axes *axes) {
+    const json_t *v = json_object_get(root, "cases"), *one;
+    size_t i;
+    if (v && (!json_is_array(v) || !json_array_size(v)))
+        return wrong(r, "cases", "must be a list of mappings, such as {data: small, cache: cold}");
+    for (unsigned d = 0; !v && d < r->p->data_count; d++) TRY(make_cases(r->p, d, axes, r->e));
+    json_array_foreach(v, i, one) TRY(read_case(r, one, c, axes));
     return 0;
 }
 
 /* ---- whole plans ---- */
 
 static void set_defaults(struct plan *p) {
-    *p = (struct plan){.warm = true, .strict = true, .repetitions = 10, .seed = 1, .timeout_s = 3600};
+    *p = (struct plan){.seed = 1, .timeout_s = 3600};
     arena_init(&p->arena);
     p->least = 6;
+}
+
+static struct axes default_axes(const struct plan_context *c) {
+    return (struct axes){.warm = true,
+                         .strict = true,
+                         .resources = {default_resources(c)},
+                         .resource_count = 1,
+                         .repetitions = c->repetitions ? c->repetitions : RUNS};
+}
+
+/* 0.05 or "5%". */
+static int read_share(const struct reader *r, const json_t *o, const char *key, double *out) {
+    const json_t *v = json_object_get(o, key);
+    if (!v) return 0;
+    double n = json_number_value(v);
+    if (json_is_string(v)) {
+        char *end;
+        n = strtod(json_string_value(v), &end) / 100;
+        if (strcmp(end, "%") != 0) n = 0;
+    }
+    if (!(n >= 0.001 && n <= 1))
+        return wrong(r, key, "must be a share like 5%% or 0.05, from 0.1%% to 100%%");
+    *out = n;
+    return 0;
 }
 
 static int read_aa(const struct reader *r, const json_t *root) {
@@ -301,12 +434,13 @@ static int read_aa(const struct reader *r, const json_t *root) {
 }
 
 static int read_plan(const struct reader *r, const json_t *root, const struct plan_context *c) {
-    static const char *const keys[] = {"name",        "stacks", "data",    "resources",      "backend",
-                                       "repetitions", "cache",  "parsing", "seed",           "timeout",
-                                       "budget",      "aa",     "serve",   "minimum_memory", NULL};
+    static const char *const keys[] = {
+        "name", "stacks",  "data",   "cases", "resources", "backend", "repetitions",    "cache", "parsing",
+        "seed", "timeout", "budget", "aa",    "precision", "serve",   "minimum_memory", NULL};
     struct plan *p = r->p;
+    struct axes axes = default_axes(c);
     const char *backend = "process";
-    int64_t repetitions = p->repetitions, seed = 1, serve = 0;
+    int64_t seed = 1, serve = 0;
     TRY(only_keys(r, root, "plan", keys));
     TRY(read_text(r, root, "name", &p->name));
     TRY(read_text(r, root, "backend", &backend));
@@ -314,22 +448,19 @@ static int read_plan(const struct reader *r, const json_t *root, const struct pl
         return wrong(r, "backend", "\"%.40s\" is not supported yet; process is", backend);
     TRY(read_stacks(r, root, c));
     TRY(read_data(r, root, c));
-    TRY(read_resources(r, root, c));
-    TRY(read_whole(r, root, "repetitions", 1, 10000, &repetitions));
+    TRY(read_axes(r, root, c, &axes));
     TRY(read_whole(r, root, "seed", 0, INT64_MAX, &seed));
     TRY(read_whole(r, root, "serve", 2, 1000, &serve));
-    TRY(read_choice(r, root, "cache", "warm", "cold", &p->warm, &p->cold));
-    TRY(read_choice(r, root, "parsing", "strict", "idiomatic", &p->strict, &p->idiomatic));
     TRY(read_duration(r, root, "timeout", &p->timeout_s));
+    TRY(read_share(r, root, "precision", &p->precision));
     TRY(read_duration(r, root, "budget", &p->budget_s));
     TRY(read_aa(r, root));
     const json_t *minimum = json_object_get(root, "minimum_memory");
     if (minimum && !json_is_boolean(minimum)) return wrong(r, "minimum_memory", "must be true or false");
     p->minimum_memory = json_is_true(minimum);
-    p->repetitions = c->repetitions ? c->repetitions : (unsigned)repetitions;
     p->seed = (uint64_t)seed;
     p->serve_jobs = (unsigned)serve;
-    return make_cases(p, r->e);
+    return read_cases(r, root, c, &axes);
 }
 
 int plan_init(struct plan *p, const json_t *root, const char *file, const struct plan_context *c,
@@ -348,7 +479,6 @@ int plan_init_quick(struct plan *p, const char *const *stacks, unsigned count, c
                     struct err *e) {
     set_defaults(p);
     p->name = "quick";
-    p->repetitions = c->repetitions ? c->repetitions : QUICK_RUNS;
     if (!c->repetitions) p->budget_s = QUICK_BUDGET_S;
     p->timeout_s = 600;
     TRY(take_stacks(p, stacks, count, e));
@@ -357,10 +487,9 @@ int plan_init_quick(struct plan *p, const char *const *stacks, unsigned count, c
         d->name = "all";
         d->size_bytes = 0;
     }
-    p->resources[0] = default_resources(c);
-    p->resource_count = 1;
+    const struct axes axes = default_axes(c);
     p->aa = p->stacks[0];
-    return make_cases(p, e);
+    return make_cases(p, 0, &axes, e);
 }
 
 void plan_release(struct plan *p) {
@@ -377,12 +506,20 @@ json_t *plan_json(const struct plan *p) {
                                               (json_int_t)d->size_bytes, "rows", (json_int_t)d->rows, "seed",
                                               (json_int_t)d->seed, "files", (int)d->files));
     }
-    for (unsigned i = 0; i < p->case_count; i++) json_array_append_new(cases, json_string(p->cases[i].name));
-    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:I,s:f,s:f,s:s?,s:i,s:b}", "name", p->name, "backend",
+    json_t *repetitions = json_array();
+    for (unsigned i = 0; i < p->case_count; i++) {
+        json_array_append_new(cases, json_string(p->cases[i].name));
+        json_array_append_new(repetitions, json_integer(p->cases[i].repetitions));
+    }
+    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:o,s:f,s:I,s:f,s:f,s:s?,s:i,s:b}", "name", p->name, "backend",
                      "process", "stacks", stacks, "data", data, "cases", cases, "repetitions",
-                     (int)p->repetitions, "seed", (json_int_t)p->seed, "timeout_s", p->timeout_s, "budget_s",
-                     p->budget_s, "aa", p->aa, "serve", (int)p->serve_jobs, "minimum_memory",
-                     (int)p->minimum_memory);
+                     (int)p->repetitions, "case_repetitions", repetitions, "precision", p->precision, "seed",
+                     (json_int_t)p->seed, "timeout_s", p->timeout_s, "budget_s", p->budget_s, "aa", p->aa,
+                     "serve", (int)p->serve_jobs, "minimum_memory", (int)p->minimum_memory);
+}
+
+unsigned plan_case_samples(const struct plan *p, const struct plan_case *c) {
+    return c->repetitions * (p->stack_count + (p->aa ? 1 : 0));
 }
 
 int plan_order(const struct plan *p, struct plan_step **out, unsigned *count, struct err *e) {
@@ -395,7 +532,7 @@ int plan_order(const struct plan *p, struct plan_step **out, unsigned *count, st
     for (unsigned r = 0; r < p->repetitions; r++) {
         unsigned first = n;
         for (unsigned c = 0; c < p->case_count; c++)
-            for (unsigned s = 0; s < p->stack_count; s++) {
+            for (unsigned s = 0; r < p->cases[c].repetitions && s < p->stack_count; s++) {
                 bool twin = p->aa && strcmp(p->aa, p->stacks[s]) == 0;
                 steps[n++] = (struct plan_step){r + 1, c, s, twin ? 'a' : 0};
                 if (twin) steps[n++] = (struct plan_step){r + 1, c, s, 'b'};

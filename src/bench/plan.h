@@ -31,6 +31,7 @@ struct plan_case {
     unsigned data;    /* index */
     bool strict, cold;
     struct plan_resources resources;
+    unsigned repetitions; /* at most */
 };
 
 struct plan {
@@ -38,16 +39,18 @@ struct plan {
     const char *name;
     const char *stacks[PLAN_STACKS_MAX];
     struct plan_data data[PLAN_DATA_MAX];
-    struct plan_resources resources[PLAN_RESOURCES_MAX];
     struct plan_case cases[PLAN_CASES_MAX];
-    unsigned stack_count, data_count, resource_count, case_count;
-    bool warm, cold, strict, idiomatic;
-    unsigned repetitions, serve_jobs; /* serve_jobs 0: no study of `serve` */
+    unsigned stack_count, data_count, case_count;
+    bool cold; /* a case is */
+    unsigned repetitions,
+        serve_jobs; /* repetitions: the most of any case; serve_jobs 0: no study of `serve` */
     bool minimum_memory;
     uint64_t seed;
-    double timeout_s, budget_s; /* budget_s 0: none; else no block is begun after it, from `least` on */
-    unsigned least;             /* repetitions */
-    const char *aa;             /* the stack that runs twice, A against A */
+    double timeout_s;
+    double precision; /* a case ends when all its intervals are this narrow (stats_stop); 0: never */
+    double budget_s;  /* no block is begun that would end after it, from `least` repetitions on; 0: none */
+    unsigned least;
+    const char *aa; /* the stack that runs twice, A against A */
 };
 
 /* What this machine offers, and what stands on the command line. */
@@ -73,6 +76,9 @@ void plan_release(struct plan *p);
 
 /* The plan as resolved, for the result file: two plans are the same when these are equal. */
 json_t *plan_json(const struct plan *p);
+
+/* The most samples that the plan can take of a case, twins included. */
+unsigned plan_case_samples(const struct plan *p, const struct plan_case *c);
 
 /* One sample to take. */
 struct plan_step {

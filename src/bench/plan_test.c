@@ -55,6 +55,40 @@ static void test_cases_are_all_combinations(void **state) {
     plan_release(&p);
 }
 
+/* Several questions in one run: only the cases that are asked for, each with its own n. */
+static void test_listed_cases(void **state) {
+    (void)state;
+    struct plan p;
+    struct err e = {0};
+    struct plan_step *steps;
+    unsigned n, seen[5] = {0};
+    const char *yaml = "stacks: [x, y]\n"
+                       "data: [{name: a, rows: 1000, format: [csv, parquet]}, {name: b, size: 1GB}]\n"
+                       "cases:\n"
+                       "  - {data: a, format: csv, cache: [warm, cold]}\n"
+                       "  - {data: a, format: csv, parsing: idiomatic}\n"
+                       "  - {data: a, format: parquet, resources: {cpus: 1}}\n"
+                       "  - {data: b, repetitions: 6}\n"
+                       "precision: 5%\nrepetitions: 12\n";
+    static const char *const names[] = {"a/csv/strict/warm/4cpu/4GB", "a/csv/strict/cold/4cpu/4GB",
+                                        "a/csv/idiomatic/warm/4cpu/4GB", "a/parquet/strict/warm/1cpu/4GB",
+                                        "b/csv/strict/warm/4cpu/4GB"};
+    assert_int_equal(make(&p, yaml, &e), 0);
+    assert_int_equal(p.case_count, 5);
+    assert_true(p.cold && p.precision > 0.0499 && p.precision < 0.0501);
+    for (int i = 0; i < 5; i++) assert_string_equal(p.cases[i].name, names[i]);
+    assert_int_equal(plan_order(&p, &steps, &n, &e), 0);
+    for (unsigned i = 0; i < n; i++) seen[steps[i].case_index]++;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(seen[i], (i < 4 ? 12 : 6) * 3);
+        assert_int_equal(seen[i], plan_case_samples(&p, &p.cases[i]));
+    }
+    for (unsigned i = 12 * 6; i < n; i++) /* the last blocks are the longer cases' alone */
+        if (steps[i].repetition > 6) assert_int_not_equal(steps[i].case_index, 4);
+    free(steps);
+    plan_release(&p);
+}
+
 static void test_order(void **state) {
     (void)state;
     struct plan p;
@@ -106,6 +140,16 @@ static void test_wrong_values(void **state) {
         {"{stacks: [x], minimum_memory: 3}", "minimum_memory"},
         {"{stacks: [x], timeout: -1}", "timeout"},
         {"{stacks: x}", "stacks"},
+        {"{stacks: [x], precision: 0}", "precision"},
+        {"{stacks: [x], precision: 5}", "precision"},
+        {"{stacks: [x], cases: []}", "cases"},
+        {"{stacks: [x], cases: [{data: other}]}", "\"other\" is none of: small"},
+        {"{stacks: [x], cases: [{format: parquet}]}", "no data of the plan"},
+        {"{stacks: [x], cases: [{}, {cache: warm}]}", "twice"},
+        {"{stacks: [x], cases: [{seed: 1}]}", "unknown key"},
+        {"{stacks: [x], data: {name: a, size: 1MB, format: [csv, parquet]}}", "needs rows"},
+        {"{stacks: [x], data: {name: a, rows: 5, format: [csv, csv]}}", "two are called"},
+        {"{stacks: [x], data: {name: a, rows: 5, format: orc}}", "csv, parquet"},
         {"[1]", "plan"},
         {"{stacks: [x], stacks: [y]}", "given twice"},
         {"stacks: [x", "not YAML"},
@@ -141,9 +185,9 @@ static void test_quick(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_cases_are_all_combinations),
-        cmocka_unit_test(test_order),    cmocka_unit_test(test_wrong_values),
-        cmocka_unit_test(test_quick),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_cases_are_all_combinations),
+        cmocka_unit_test(test_listed_cases), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_quick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "bench/bench.h"
 #include "bench/check.h"
+#include "bench/pace.h"
 #include "bench/results_write.h"
 #include "bench/show.h"
 #include "bench/stack.h"
@@ -26,8 +27,10 @@ struct session {
     struct check_reference *references; /* [data][strict][stack] */
     char *pipelines[2];                 /* idiomatic, strict */
     unsigned *failures;                 /* [case][stack], in a row */
-    double *pace;                       /* [case][stack]: seconds of the last sample, checking included */
-    bool *done;                         /* [step] */
+    struct tally tally;
+    struct pace pace;
+    bool *ended; /* [case]: narrow enough */
+    bool *done;  /* [step] */
     unsigned samples, bad;
 };
 
@@ -71,6 +74,17 @@ const json_t *session_truth(const struct session *s, const struct plan_case *c);
 /* The "sample" line. */
 json_t *session_sample(const struct session *s, const struct plan_step *step, unsigned order,
                        const struct session_result *r);
+
+/* Take the samples that are not there yet, in their order, until the stopping rule ends each case. `lines`:
+ * what the result file held before; NULL: it is new. */
+int session_samples(struct session *s, const json_t *lines, const struct plan_step *steps, unsigned count,
+                    struct err *e);
+
+/* Seconds for one run of a stack in a case, prepared and checked, as far as anything is known. */
+double session_pace(const struct session *s, unsigned case_index, unsigned stack_index);
+
+/* Whether `lines` hold one of this type, case and stack; NULL: any. */
+bool session_has_line(const json_t *lines, const char *type, const char *name, const char *stack);
 
 /* The smallest memory limit with which each stack still gets a case right, by bisection; the studies of
  * `serve`. Each result is a line. */

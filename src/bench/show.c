@@ -2,30 +2,22 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "bench/stats.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { BAR = 20, INTERVAL_NS = 100000000 };
 
-int show_start(struct show *s, const struct plan *plan, unsigned total, struct err *e) {
-    size_t pairs = (size_t)plan->case_count * plan->stack_count;
-    *s = (struct show){.terminal = isatty(STDERR_FILENO), .plan = plan, .total = total};
-    s->job_s = calloc(pairs * SHOW_KEPT, sizeof *s->job_s);
-    s->counts = calloc(pairs, sizeof *s->counts);
-    return s->job_s && s->counts ? 0 : err_nomem(e);
+void show_start(struct show *s, const struct plan *plan, const struct tally *tally, unsigned total) {
+    *s = (struct show){.terminal = isatty(STDERR_FILENO), .plan = plan, .tally = tally, .total = total};
 }
 
 void show_end(struct show *s) {
     if (s->terminal) fputs("\r\033[K", stderr);
-    free(s->job_s);
-    free(s->counts);
-    s->job_s = NULL;
-    s->counts = NULL;
 }
 
 static void format_seconds(double s, char *out, size_t cap) {
@@ -37,18 +29,22 @@ static void format_seconds(double s, char *out, size_t cap) {
         snprintf(out, cap, "%.1f h", s / 3600);
 }
 
-static size_t pair_index(const struct show *s, unsigned case_index, unsigned stack_index) {
-    return (size_t)case_index * s->plan->stack_count + stack_index;
+/* "2.31 s [2.28, 2.40], n=8"; from six samples on with the interval. */
+static const char *so_far(const struct show *s, unsigned case_index, unsigned stack_index, char out[96]) {
+    double median;
+    struct stats_interval i;
+    unsigned n = tally_median(s->tally, case_index, stack_index, &median, &i);
+    if (!n) return "none";
+    int digits = median < 9.995 ? 2 : median < 99.95 ? 1 : 0;
+    size_t at = (size_t)snprintf(out, 96, "%.*f s", digits, median);
+    if (i.known) at += (size_t)snprintf(out + at, 96 - at, " [%.*f, %.*f]", digits, i.low, digits, i.high);
+    snprintf(out + at, 96 - at, ", n=%u", n);
+    return out;
 }
 
-/* 0 when there is none yet. */
-static double median(const struct show *s, size_t pair) {
-    double sorted[SHOW_KEPT];
-    unsigned n = s->counts[pair];
-    if (!n) return 0;
-    memcpy(sorted, s->job_s + pair * SHOW_KEPT, n * sizeof *sorted);
-    stats_sort(sorted, n);
-    return stats_median(sorted, n);
+static unsigned columns(void) {
+    struct winsize w;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
 }
 
 static void draw(struct show *s, const char *what, double seconds) {
@@ -60,9 +56,11 @@ static void draw(struct show *s, const char *what, double seconds) {
     bar[BAR] = 0;
     if (s->left_s > 0) format_seconds(s->left_s, left, sizeof left);
     if (seconds >= 0) format_seconds(seconds, now, sizeof now);
-    fprintf(stderr, "\r\033[K[%s] %u/%u  %s  %s  %s %s%s%s%s", bar, s->done, s->total,
-            s->stack ? s->stack : "", s->name ? s->name : "", what, now, *left ? "  about " : "", left,
-            *left ? " left" : "");
+    char text[512];
+    snprintf(text, sizeof text, "[%s] %u/%u  %s  %s %s%s%s%s%s%s%s  %s", bar, s->done, s->total,
+             s->stack ? s->stack : "", what, now, *left ? "  about " : "", left, *left ? " left" : "",
+             *s->last ? "  (" : "", s->last, *s->last ? ")" : "", s->name ? s->name : "");
+    fprintf(stderr, "\r\033[K%.*s", (int)columns() - 1, text); /* a longer one would wrap, and stay */
 }
 
 void show_doing(struct show *s, const char *what) {
@@ -96,8 +94,7 @@ void show_note(struct show *s, const char *fmt, ...) {
 }
 
 void show_sample(struct show *s, const struct show_sample *x) {
-    char job[32], middle[32], memory[32];
-    size_t pair = pair_index(s, x->case_index, x->stack_index);
+    char job[32], middle[96], memory[32];
     const char *stack = s->plan->stacks[x->stack_index], *name = s->plan->cases[x->case_index].name;
     bool ok = strcmp(x->status, "ok") == 0;
     s->done++;
@@ -106,16 +103,14 @@ void show_sample(struct show *s, const struct show_sample *x) {
         show_note(s, "%u/%u  %s  %s  %s: %s", s->done, s->total, stack, name, x->status, x->error);
         return;
     }
-    if (x->counts && s->counts[pair] < SHOW_KEPT) s->job_s[pair * SHOW_KEPT + s->counts[pair]++] = x->job_s;
-    if (s->terminal) return;
     format_seconds(x->job_s, job, sizeof job);
-    if (s->counts[pair])
-        format_seconds(median(s, pair), middle, sizeof middle);
-    else
-        snprintf(middle, sizeof middle, "none");
     units_format_size(x->peak_bytes, memory, sizeof memory);
-    fprintf(stderr, "%u/%u  %s  %s  job %s (median so far %s), %s\n", s->done, s->total, stack, name, job,
-            middle, memory);
+    const char *median = so_far(s, x->case_index, x->stack_index, middle);
+    if (s->terminal)
+        snprintf(s->last, sizeof s->last, "%s %s", stack, median);
+    else
+        fprintf(stderr, "%u/%u  %s  %s  job %s (median so far %s), %s\n", s->done, s->total, stack, name, job,
+                median, memory);
 }
 
 void show_remarks(struct show *s) {

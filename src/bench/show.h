@@ -5,21 +5,21 @@
 
 #include "bench/plan.h"
 #include "bench/runner.h"
-
-enum { SHOW_KEPT = 4096 };
+#include "bench/tally.h"
 
 struct show {
     bool terminal;
     const struct plan *plan;
+    const struct tally *tally;
     unsigned total, done, busy;
     double left_s; /* the rest, estimated; 0: not known */
     int64_t next_ns;
     const char *stack, *name;
-    double *job_s;    /* [case][stack][SHOW_KEPT], of samples that are ok */
-    unsigned *counts; /* [case][stack] */
+    char last[200]; /* the median so far of the stack that ran last */
 };
 
-int show_start(struct show *s, const struct plan *plan, unsigned total, struct err *e);
+/* Both must outlive it. */
+void show_start(struct show *s, const struct plan *plan, const struct tally *tally, unsigned total);
 void show_end(struct show *s);
 
 /* "preparing data", "reading input", … */
@@ -34,7 +34,6 @@ struct show_sample {
     const char *status, *error;
     double job_s, busy_percent;
     uint64_t peak_bytes;
-    bool counts; /* into the medians: not the twin */
 };
 
 void show_sample(struct show *s, const struct show_sample *x);

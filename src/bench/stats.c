@@ -71,13 +71,16 @@ double stats_level_of(size_t comparisons) {
     return comparisons > 1 ? 1 - (1 - STATS_LEVEL) / (double)comparisons : STATS_LEVEL;
 }
 
-enum stats_stop stats_stop(const double *sorted, size_t n, double spent_s,
-                           const struct stats_stop_rule *rule) {
-    size_t least = rule->least < STATS_INTERVAL_MIN ? STATS_INTERVAL_MIN : rule->least;
-    double median = stats_median(sorted, n);
+double stats_width(const double *sorted, size_t n) {
     struct stats_interval i = stats_median_interval(sorted, n, STATS_LEVEL);
-    if (n >= least && i.known && median > 0 && (i.high - i.low) / median <= rule->width) return STATS_NARROW;
-    if (n >= rule->most) return STATS_SPENT;
-    if (rule->budget_s > 0 && spent_s + (n ? median : 0) > rule->budget_s) return STATS_SPENT;
+    double median = stats_median(sorted, n);
+    return i.known && median > 0 ? (i.high - i.low) / median : INFINITY;
+}
+
+enum stats_stop stats_stop(size_t n, double widest, double spent_s, double next_s,
+                           const struct stats_stop_rule *rule) {
+    size_t enough = rule->least > STATS_VERDICT_MIN ? rule->least : STATS_VERDICT_MIN;
+    if (rule->width > 0 && n >= enough && widest <= rule->width) return STATS_NARROW;
+    if (rule->budget_s > 0 && n >= rule->least && spent_s + next_s > rule->budget_s) return STATS_SPENT;
     return STATS_GO_ON;
 }

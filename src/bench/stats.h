@@ -88,18 +88,23 @@ int stats_false_rate(const double *a, size_t n, const double *b, size_t m, size_
 
 /* ---- when to stop ---- */
 
+/* How wide the interval of the median is, (high - low) / median; INFINITY while there is none. */
+double stats_width(const double *sorted, size_t n);
+
 struct stats_stop_rule {
-    size_t least, most; /* samples; `least` below STATS_INTERVAL_MIN counts as that */
-    double width;       /* enough when (high - low) / median is at most this */
-    double budget_s;    /* seconds this may take in all; 0: no limit */
+    size_t least;    /* repetitions that are taken whatever the budget */
+    double width;    /* enough when no interval is wider; 0: never */
+    double budget_s; /* seconds; 0: no limit */
 };
 
 enum stats_stop { STATS_GO_ON, STATS_NARROW, STATS_SPENT };
 
-/* STATS_NARROW: the interval of the median is narrow enough. STATS_SPENT: `most` samples are there, or
- * another one as long as the median would exceed the budget. The rule looks at the width only, never at who
- * leads: stopping when a difference shows would make differences of noise. */
-enum stats_stop stats_stop(const double *sorted, size_t n, double spent_s,
+/* After `n` repetitions in `spent_s`, another one being expected to take `next_s`. STATS_NARROW: the widest
+ * of the intervals is narrow enough; never before STATS_VERDICT_MIN, for stopping earlier would forgo
+ * verdicts. STATS_SPENT: `least` are done and another one would exceed the budget. The rule looks at widths
+ * only, never at who leads: stopping when a difference shows would make differences of noise. What it does to
+ * intervals: docs/statistics.md. */
+enum stats_stop stats_stop(size_t n, double widest, double spent_s, double next_s,
                            const struct stats_stop_rule *rule);
 
 #endif

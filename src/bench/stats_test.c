@@ -26,7 +26,7 @@ static void test_scipy(void **state) {
     assert_string_equal(scipy_version, "1.17.1");
     for (size_t i = 0; i < sizeof scipy_cases / sizeof *scipy_cases; i++) {
         const struct scipy_case *c = &scipy_cases[i];
-        double a[N_MAX], b[N_MAX], mad, p, u;
+        double a[N_MAX], b[N_MAX], mad = 0, p = 0, u = 0;
         bool exact;
         struct err e = {0};
         memcpy(a, c->a, sizeof a);
@@ -96,7 +96,7 @@ static void test_limits(void **state) {
 
 static void test_outliers(void **state) {
     (void)state;
-    double x[] = {10, 10.1, 10.2, 10.3, 10.4, 10.5, 14}, mad;
+    double x[] = {10, 10.1, 10.2, 10.3, 10.4, 10.5, 14}, mad = 0;
     struct err e = {0};
     assert_int_equal(stats_mad(x, 7, &mad, &e), 0);
     double median = stats_median(x, 7);
@@ -108,22 +108,19 @@ static void test_outliers(void **state) {
 
 static void test_stop(void **state) {
     (void)state;
-    struct stats_stop_rule rule = {.least = 10, .most = 20, .width = 0.05, .budget_s = 0};
-    double x[30];
-    for (int i = 0; i < 30; i++) x[i] = 100 + i * 0.1;
-    assert_int_equal(stats_stop(x, 0, 0, &rule), STATS_GO_ON);
-    assert_int_equal(stats_stop(x, 9, 0, &rule), STATS_GO_ON);
-    assert_int_equal(stats_stop(x, 10, 0, &rule), STATS_NARROW);
-    rule.width = 0.0001;
-    assert_int_equal(stats_stop(x, 19, 0, &rule), STATS_GO_ON);
-    assert_int_equal(stats_stop(x, 20, 0, &rule), STATS_SPENT);
-    rule.budget_s = 1000;
-    assert_int_equal(stats_stop(x, 10, 800, &rule), STATS_GO_ON);
-    assert_int_equal(stats_stop(x, 10, 950, &rule), STATS_SPENT);
-    rule.least = 0;
-    rule.width = 10;
-    assert_int_equal(stats_stop(x, 5, 0, &rule), STATS_GO_ON);
-    assert_int_equal(stats_stop(x, 6, 0, &rule), STATS_NARROW);
+    struct stats_stop_rule narrow = {.least = 6, .width = 0.05}, budget = {.least = 6, .budget_s = 1000};
+    double x[10];
+    for (int i = 0; i < 10; i++) x[i] = 100 + i;
+    assert_true(stats_width(x, 5) > 1e300);
+    assert_true(fabs(stats_width(x, 10) - 7 / 104.5) < 1e-12);         /* from the second to the ninth */
+    assert_int_equal(stats_stop(9, 0.01, 0, 0, &narrow), STATS_GO_ON); /* no verdict could be said */
+    assert_int_equal(stats_stop(10, 0.05, 0, 0, &narrow), STATS_NARROW);
+    assert_int_equal(stats_stop(10, 0.051, 0, 0, &narrow), STATS_GO_ON);
+    narrow.least = 12;
+    assert_int_equal(stats_stop(11, 0.01, 0, 0, &narrow), STATS_GO_ON);
+    assert_int_equal(stats_stop(6, 0.01, 900, 99, &budget), STATS_GO_ON);
+    assert_int_equal(stats_stop(6, 0.01, 900, 101, &budget), STATS_SPENT);
+    assert_int_equal(stats_stop(5, 0.01, 2000, 1, &budget), STATS_GO_ON);
 }
 
 /* ---- error rates ---- */
@@ -172,6 +169,42 @@ static void test_median_coverage(void **state) {
     assert_in_range(covered, (size_t)(0.9655 * TRIALS), (size_t)(0.9915 * TRIALS));
 }
 
+/* What stopping does: samples are added one by one to both of two equal stacks until neither interval is
+ * wider than `width`, 40 at most. How often does an interval still cover the median, and how often does the
+ * rule see a difference? */
+static void test_stopping(void **state) {
+    (void)state;
+    enum { MOST = 40 };
+    static const struct stats_stop_rule rule = {.least = 6, .width = 0.05};
+    size_t covered = 0, different = 0, taken = 0;
+    struct rng r;
+    struct err e = {0};
+    rng_init(&r, 15, 0);
+    for (int t = 0; t < TRIALS; t++) {
+        double a[MOST], b[MOST], p = 1, widest = INFINITY;
+        struct stats_comparison c;
+        size_t n = 0;
+        for (; n < MOST && stats_stop(n, widest, 0, 0, &rule) == STATS_GO_ON; n++) {
+            fill(a + n, 1, SMOOTH, 0.05, 1, &r);
+            fill(b + n, 1, SMOOTH, 0.05, 1, &r);
+            stats_sort(a, n + 1);
+            stats_sort(b, n + 1);
+            widest = fmax(stats_width(a, n + 1), stats_width(b, n + 1));
+        }
+        struct stats_interval i = stats_median_interval(a, n, 0.95);
+        covered += i.low <= 1 && 1 <= i.high;
+        taken += n;
+        assert_int_equal(stats_mann_whitney(a, n, b, n, &p, NULL, NULL, &e), 0);
+        if (p >= 0.05) continue;
+        assert_int_equal(stats_compare(a, n, b, n, 0.95, &c, &e), 0);
+        different += c.verdict != STATS_TIE;
+    }
+    print_message("stopped at a width of 5 %%, 5 %% noise: n=%.1f, covers in %.2f %%, different in %.2f %%\n",
+                  (double)taken / TRIALS, percent(covered, TRIALS), percent(different, TRIALS));
+    assert_in_range(covered, TRIALS * 92 / 100, TRIALS - 1); /* less than without the rule, and this much */
+    assert_in_range(different, 1, TRIALS / 20);
+}
+
 struct rates {
     size_t less, more;
 };
@@ -183,7 +216,7 @@ static struct rates rates_of(enum shape shape, size_t n, double spread, double f
     struct err e = {0};
     rng_init(&r, 11, (uint64_t)shape * 1000 + n);
     for (int t = 0; t < trials; t++) {
-        double a[N_MAX], b[N_MAX], p;
+        double a[N_MAX], b[N_MAX], p = 1;
         struct stats_comparison c;
         fill(a, n, shape, spread, 1, &r);
         fill(b, n, shape, spread, factor, &r);
@@ -249,7 +282,7 @@ static void test_false_rate(void **state) {
     double a[10], b[10];
     struct rng r;
     struct err e = {0};
-    size_t differences;
+    size_t differences = 0;
     rng_init(&r, 13, 0);
     fill(a, 10, SMOOTH, 0.05, 1, &r);
     fill(b, 10, SMOOTH, 0.05, 1, &r);
@@ -266,6 +299,7 @@ int main(void) {
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_outliers),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_median_coverage),
         cmocka_unit_test(test_ratio_coverage),
         cmocka_unit_test(test_false_differences),

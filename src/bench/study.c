@@ -12,18 +12,6 @@
 
 enum { MINIMUM_STEP = 16 << 20, MINIMUM_LEAST = 32 << 20 };
 
-static bool is_there(const json_t *lines, const char *type, const char *name, const char *stack) {
-    size_t i;
-    const json_t *line;
-    json_array_foreach(lines, i, line) {
-        const char *t = json_string_value(json_object_get(line, "type")),
-                   *c = json_string_value(json_object_get(line, "case")),
-                   *s = json_string_value(json_object_get(line, "stack"));
-        if (t && c && s && strcmp(t, type) == 0 && strcmp(c, name) == 0 && strcmp(s, stack) == 0) return true;
-    }
-    return false;
-}
-
 /* One run under `bytes`: right or not. */
 static int try_memory(struct session *s, unsigned case_index, unsigned stack_index, uint64_t bytes,
                       json_t *tried, bool *enough, struct err *e) {
@@ -90,7 +78,7 @@ int session_minimum(struct session *s, json_t *lines, struct err *e) {
     }
     for (unsigned c = 0; c < s->plan->case_count; c++)
         for (unsigned k = 0; is_studied(s, c) && k < s->plan->stack_count; k++)
-            if (!is_there(lines, "minimum", s->plan->cases[c].name, s->plan->stacks[k]))
+            if (!session_has_line(lines, "minimum", s->plan->cases[c].name, s->plan->stacks[k]))
                 TRY(find_minimum(s, c, k, e));
     return 0;
 }
@@ -238,7 +226,7 @@ int session_serve(struct session *s, json_t *lines, struct err *e) {
         for (unsigned k = 0; is_studied(s, c) && k < s->plan->stack_count; k++) {
             char script[PATH_MAX + 16];
             snprintf(script, sizeof script, "%s/serve", s->stacks[k].dir);
-            if (is_there(lines, "serve", s->plan->cases[c].name, s->plan->stacks[k])) continue;
+            if (session_has_line(lines, "serve", s->plan->cases[c].name, s->plan->stacks[k])) continue;
             if (access(script, X_OK) == 0)
                 TRY(serve_stack(s, c, k, e));
             else

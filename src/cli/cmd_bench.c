@@ -184,6 +184,7 @@ static int fill_plan(struct bench *b, char **argv, struct err *e) {
     if (b->args.runs) TRY(units_parse_u64(b->args.runs, "--runs", 1, 10000, &runs, e));
     TRY(fill_inputs(b, &bytes, e));
     if (b->args.stacks) TRY(split_names(b, b->args.stacks, names, &count, e));
+    b->request.input_bytes = bytes;
     struct plan_context c = {.cpus = b->runner.cpu_count,
                              .memory_bytes = environment_memory_bytes(),
                              .stacks = count ? names : NULL,

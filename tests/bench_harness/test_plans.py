@@ -70,6 +70,60 @@ def test_order_is_in_blocks(bench):
         assert {(s["stack"], s["aa"]) for s in block} == {("a", None), ("b", "a"), ("b", "b")}
 
 
+def test_several_questions_in_one_run(bench):
+    """Formats, parsing and n side by side; each sample is checked, each case its own."""
+    bench.stack("a", "native()\n")
+    bench.stack("b", "native()\n")
+    plan = bench.plan(
+        ["a", "b"],
+        data={"name": "few", "rows": 300, "format": ["csv", "parquet"]},
+        cases=[
+            {"format": "csv", "parsing": ["strict", "idiomatic"]},
+            {"format": "parquet", "repetitions": 2},
+        ],
+    )
+    done = bench.run(plan)
+    assert done.returncode == 0, done.stderr
+    seen = collections.Counter((s["format"], s["strict"]) for s in bench.lines("sample") if s["verified"])
+    assert seen == {("csv", True): 2, ("csv", False): 2, ("parquet", True): 4}
+    assert {(d["data"], d["format"]) for d in bench.lines("data")} == {("few", "csv"), ("few", "parquet")}
+    assert "few/parquet/strict/warm" in done.stdout and "few/csv/idiomatic/warm" in done.stdout
+    listed = bench.run(plan, "--list").stdout  # now that they have run here
+    assert "8 samples" in listed and "as the same runs took here before" in listed
+
+
+STEADY = """
+def event(name):
+    with open(job["events_file"], "a") as f:
+        f.write(json.dumps({"t_ns": time.time_ns(), "event": name}) + "\\n")
+
+event("start")
+event("ready")
+time.sleep(0.3)
+native({"events_file": path + ".other"})
+event("committed")
+event("done")
+"""
+
+
+@pytest.mark.parametrize(
+    "keys, why, after", [({"precision": "100%"}, "narrow", 10), ({"budget": "1s"}, "budget", 6)]
+)
+def test_stops_when_it_is_enough(bench, keys, why, after):
+    bench.stack("a", STEADY)
+    plan = bench.plan(["a"], repetitions=12, **keys)
+    done = bench.run(plan)
+    assert done.returncode == 0, done.stderr
+    (stop,) = bench.lines("stop")
+    assert (stop["why"], stop["repetitions"]) == (why, after)
+    assert schema.problems(stop, SCHEMA, SCHEMA) == []
+    assert len(bench.lines("sample")) == after
+    if why == "narrow":  # the samples decide, so that taken up again it is still enough
+        before = bench.out.read_bytes()
+        assert bench.run(plan, "--resume").returncode == 0
+        assert bench.out.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     "keys, word",
     [
@@ -183,4 +237,6 @@ def test_control_codes_on_a_terminal_only(bench):
             shown += chunk
     os.close(ours)
     assert process.wait() == 0
-    assert b"\r\033[K[" in shown and b"0/1  a  few/csv" in shown
+    drawn = [part for part in shown.split(b"\r\033[K") if part.startswith(b"[")]
+    assert any(b"0/1  a  " in line and b"few/csv" in line for line in drawn)
+    assert max(map(len, drawn)) < 80, "a line that wraps stays on the terminal"
