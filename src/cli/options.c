@@ -90,7 +90,8 @@ int cli_parse(const struct cli_usage *u, const struct cli_option *options, struc
     const struct cli_option lake_options[] = {
         {"lake", "DIR", "catalog DIR/catalog.db and warehouse DIR/warehouse [WEIR_LAKE, else lake]",
          .text = &l->lake},
-        {"catalog", "URI", "another catalog: sqlite:///abs/path [WEIR_CATALOG]", .text = &l->catalog},
+        {"catalog", "URI", "sqlite:///abs/path or postgresql://user@host:port/db [WEIR_CATALOG]",
+         .text = &l->catalog},
         {"catalog-name", "NAME", "its name, as other engines call it [WEIR_CATALOG_NAME, else weir]",
          .text = &l->catalog_name},
         {"warehouse", "URI", "where data goes: file:///abs/path [WEIR_WAREHOUSE]", .text = &l->warehouse},

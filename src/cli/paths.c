@@ -1,6 +1,8 @@
 #include "base/files.h"
 #include "cli/cli.h"
+#include "edge/catalog_uri.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +29,20 @@ static const char *pick(const char *given, const char *variable) {
     return v && *v ? v : NULL;
 }
 
-/* "sqlite:///abs" and "sqlite:////abs" (SQLAlchemy's form) name the same file. */
-static int catalog_uri(const char *uri, struct arena *arena, const char **out, struct err *e) {
-    static const char scheme[] = "sqlite:///";
-    if (strncmp(uri, scheme, sizeof scheme - 1) == 0 && uri[sizeof scheme - 1]) {
-        const char *path = uri + sizeof scheme - 1;
-        while (*path == '/') path++;
-        *out = arena_printf(arena, "%s%s", scheme, path);
-        return *out ? 0 : err_nomem(e);
+/* A password in the URI goes where the stacks look for it, and out of the process list if it came from an
+ * option. From here on no job, message or result knows it. */
+static int catalog_uri(const char *uri, bool is_option, struct arena *arena, const char **out,
+                       struct err *e) {
+    struct catalog_uri u;
+    int rc = catalog_uri_parse(uri, arena, &u, e);
+    const char *secret = strncmp(uri, "sqlite:", 7) != 0 ? strpbrk(uri, "@?") : NULL;
+    if (is_option && secret && (rc || u.password)) {
+        char *argument = (char *)(uintptr_t)uri; /* in argv, which is ours to write */
+        memset(argument, '*', strlen(argument));
     }
-    return err_set(e, ERR_INPUT, "catalog \"%s\": only sqlite:///abs/path is supported yet", uri);
+    if (!rc && u.password && setenv("PGPASSWORD", u.password, 1)) rc = err_nomem(e);
+    if (!rc) *out = u.text;
+    return rc;
 }
 
 static int warehouse_uri(const char *uri, struct arena *arena, const char **out, struct err *e) {
@@ -67,7 +73,7 @@ int cli_lake_resolve(const struct cli_lake *given, struct arena *arena, struct l
     while (len > 1 && dir[len - 1] == '/') len--;
     struct lake_options o = {0};
     if (catalog)
-        TRY(catalog_uri(catalog, arena, &o.catalog_uri, e));
+        TRY(catalog_uri(catalog, given->catalog != NULL, arena, &o.catalog_uri, e));
     else
         o.catalog_uri = arena_printf(arena, "sqlite://%.*s/catalog.db", (int)len, dir);
     if (warehouse)

@@ -8,7 +8,7 @@
 
 /* Where the tables are: catalog and storage together. */
 struct lake_options {
-    const char *catalog_uri;  /* sqlite:///abs/path */
+    const char *catalog_uri;  /* sqlite:///abs/path or postgresql://…, as catalog_open takes it */
     const char *catalog_name; /* "weir" */
     const char *warehouse;    /* file:///abs/path */
 };

@@ -55,6 +55,16 @@ static int set_result(struct iceberg_writer *w, bool skipped, int64_t snapshot_i
     return out->metadata_location ? 0 : err_nomem(e);
 }
 
+/* The table moved on while the swap was in doubt: it holds the snapshot if the swap took effect. */
+static int settle_overtaken(struct iceberg_writer *w, const struct iceberg_attempt *a,
+                            enum catalog_outcome *outcome, struct err *e) {
+    *outcome = CATALOG_UNKNOWN;
+    TRY(reload(w, e));
+    bool held = w->state.metadata && iceberg_snapshot(w->state.metadata, a->snapshot_id);
+    *outcome = held ? CATALOG_SWAPPED : CATALOG_LOST;
+    return 0;
+}
+
 /* Nothing may fail for our own reasons once the catalog has taken the commit: what is needed afterwards is
  * made before. */
 static int try_once(struct iceberg_writer *w, struct iceberg_attempt *a, enum catalog_outcome *outcome,
@@ -66,6 +76,13 @@ static int try_once(struct iceberg_writer *w, struct iceberg_attempt *a, enum ca
     if (!rc)
         rc = catalog_swap(w->lake->catalog, w->namespace_name, w->table, w->state.metadata_location, location,
                           outcome, e);
+    if (!rc && *outcome == CATALOG_OVERTAKEN) {
+        rc = settle_overtaken(w, a, outcome, e);
+        if (!rc && *outcome == CATALOG_SWAPPED) {
+            free(location);
+            return 0;
+        }
+    }
     if (!rc && *outcome == CATALOG_SWAPPED) {
         iceberg_table_release(&w->state);
         w->state = (struct iceberg_table){location, json_incref(a->metadata)};
