@@ -36,7 +36,7 @@ bad 's/"overwrite"/"replace"/'
 bad 's/"inputs": \[[^]]*\]/"inputs": []/'
 bad 's/gap_seconds/gap/'
 bad 's/"cpus": 1.5/"cpus": "two"/'
-bad 's|sqlite:///|postgresql://|'
+bad 's|sqlite:///|mysql://|'
 bad 's/"mode"/mode/'
 try "$native" missing.json
 

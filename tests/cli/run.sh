@@ -57,7 +57,7 @@ try run clicks.csv --pipeline bad.yaml
 WEIR_PIPELINE=bad.yaml try run --print-pipeline
 try run --print-pipeline --json --events clicks
 try run --print-pipeline --pipeline p.yaml | grep -A1 -e keep: -e output:
-try run clicks.csv --catalog postgresql://db
+try run clicks.csv --catalog mysql://db
 try run clicks.csv --warehouse s3://bucket
 try run clicks.csv --stack none
 try run - </dev/null
