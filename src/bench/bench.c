@@ -257,9 +257,7 @@ static int session_open(struct session *s, unsigned steps, struct err *e) {
         TRY(set_strict(s->q->pipeline, strict, &s->pipelines[strict], e));
     TRY(tally_init(&s->tally, p, e));
     show_start(&s->show, p, &s->tally, steps);
-    const char *pace = arena_printf(&s->arena, "%s/pace.json", s->q->data.root);
-    if (!pace) return err_nomem(e);
-    pace_open(&s->pace, pace);
+    pace_open(&s->pace, s->q->data.root);
     return 0;
 }
 

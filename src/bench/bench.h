@@ -17,7 +17,7 @@ struct bench_request {
     bool own_pipeline;          /* not the default one: what is known of made data does not hold */
     const char *const *command; /* as typed, NULL at the end */
     struct data_request data;
-    uint64_t input_bytes; /* of the user's own files */
+    uint64_t input_bytes; /* of the user's own files; 0: data are made */
 };
 
 /* Take all samples that the result file does not hold yet. Interrupted: ERR_INTERRUPTED; what is finished
@@ -25,6 +25,6 @@ struct bench_request {
 int bench_run(const struct bench_request *q, unsigned *bad, struct err *e);
 
 /* What would run, and about how long it takes, on standard output. */
-int bench_list(const struct bench_request *q, struct err *e);
+void bench_list(const struct bench_request *q);
 
 #endif

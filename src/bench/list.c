@@ -1,5 +1,4 @@
 /* What a benchmark would run, and about how long it takes. */
-#include "base/buf.h"
 #include "bench/bench.h"
 #include "bench/pace.h"
 #include "bench/stats.h"
@@ -40,8 +39,7 @@ static struct estimate estimate_case(const struct bench_request *q, const struct
     for (unsigned k = 0; k < p->stack_count; k++) {
         unsigned runs = c->repetitions * (p->aa && strcmp(p->aa, p->stacks[k]) == 0 ? 2 : 1);
         enum pace_source source;
-        double one = pace_of(pace, p->stacks[k], c, d->format,
-                             pace_bytes(d, q->data.inputs ? q->input_bytes : 0), &source);
+        double one = pace_of(pace, p->stacks[k], c, d->format, pace_bytes(d, q->input_bytes), &source);
         out.seconds += runs * one + studies(p, case_index, one);
         out.runs += runs;
         out.same += source == PACE_SAME ? runs : 0;
@@ -63,20 +61,12 @@ static void list_case(const struct bench_request *q, const struct plan_case *c, 
            out ? " — left out, the page cache cannot be dropped here" : "");
 }
 
-int bench_list(const struct bench_request *q, struct err *e) {
+void bench_list(const struct bench_request *q) {
     const struct plan *p = q->plan;
     struct pace pace;
-    struct buf path;
     struct estimate all = {0};
     char time[32];
-    buf_init(&path, 0);
-    int rc = buf_printf(&path, e, "%s/pace.json", q->data.root);
-    if (!rc && !buf_cstr(&path)) rc = err_nomem(e);
-    if (rc) {
-        buf_release(&path);
-        return rc;
-    }
-    pace_open(&pace, (const char *)path.data);
+    pace_open(&pace, q->data.root);
     for (unsigned i = 0; i < p->case_count; i++) {
         struct estimate one = estimate_case(q, &pace, i);
         list_case(q, &p->cases[i], &one);
@@ -102,6 +92,4 @@ int bench_list(const struct bench_request *q, struct err *e) {
         printf("no block is begun that would end after %.0f min, from %u repetitions on\n", p->budget_s / 60,
                p->least);
     pace_release(&pace);
-    buf_release(&path);
-    return 0;
 }

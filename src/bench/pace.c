@@ -13,12 +13,13 @@ enum { FILE_MAX = 4 << 20, SIZES_MAX = 64, KIND = 96 };
 /* What a row of clicks takes as CSV, and a guess for stacks of which nothing is known. */
 static const double row_bytes = 300, guess_start_s = 8, guess_s_per_byte = 40e-9;
 
-void pace_open(struct pace *p, const char *path) {
+void pace_open(struct pace *p, const char *root) {
     struct buf text;
     struct err e = {0};
-    *p = (struct pace){.path = path};
+    *p = (struct pace){0};
+    if ((size_t)snprintf(p->path, sizeof p->path, "%s/pace.json", root) >= sizeof p->path) *p->path = 0;
     buf_init(&text, 0);
-    if (file_exists(path) && !file_read_all(path, &text, FILE_MAX, &e))
+    if (file_exists(p->path) && !file_read_all(p->path, &text, FILE_MAX, &e))
         p->known = json_loadb((const char *)text.data, text.len, 0, NULL);
     buf_release(&text);
     if (!json_is_object(p->known)) {

@@ -5,13 +5,16 @@
 
 #include "bench/plan.h"
 
+#include <limits.h>
+
 struct pace {
-    const char *path; /* of the file; the caller's */
-    json_t *known;    /* stack → case without its data → [[bytes, seconds], …], ascending */
+    char path[PATH_MAX];
+    json_t *known; /* stack → case without its data → [[bytes, seconds], …], ascending */
 };
 
-/* Read what is kept. None yet, or one that cannot be read: nothing is known. Release it. */
-void pace_open(struct pace *p, const char *path);
+/* Read what is kept in the folder `root`, as pace.json. None yet, or one that cannot be read: nothing is
+ * known. Release it. */
+void pace_open(struct pace *p, const char *root);
 void pace_release(struct pace *p);
 
 /* Bytes of the data as if it were CSV; `own` bytes of one's own files, else 0. */

@@ -1,5 +1,7 @@
 #include "bench/pace.h"
 
+#include "base/files.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,11 +23,11 @@ static void test_from_guess_to_the_same(void **state) {
     (void)state;
     struct pace p;
     enum pace_source source;
-    char path[] = "/tmp/weir-pace-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd); /* an empty file is none */
-    pace_open(&p, path);
+    char root[] = "/tmp/weir-pace-XXXXXX", path[64];
+    assert_non_null(mkdtemp(root));
+    snprintf(path, sizeof path, "%s/pace.json", root);
+    assert_int_equal(file_replace(path, "", 0, &(struct err){0}), 0); /* an empty file is none */
+    pace_open(&p, root);
     assert_true(about(pace_of(&p, "x", &warm, "csv", 1e9, &source), 8 + 20));
     assert_int_equal(source, PACE_GUESS);
     pace_add(&p, "x", &warm, "csv", 1e8, 10);
@@ -42,13 +44,14 @@ static void test_from_guess_to_the_same(void **state) {
     assert_int_equal(source, PACE_LIKE);
     pace_keep(&p);
     pace_release(&p);
-    pace_open(&p, path);
+    pace_open(&p, root);
     assert_true(about(pace_of(&p, "x", &warm, "csv", 3e8, &source), 20));
     assert_int_equal(source, PACE_SAME);
     pace_of(&p, "y", &warm, "csv", 3e8, &source);
     assert_int_equal(source, PACE_GUESS);
     pace_release(&p);
     unlink(path);
+    rmdir(root);
 }
 
 int main(void) {

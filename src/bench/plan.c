@@ -518,13 +518,13 @@ json_t *plan_json(const struct plan *p) {
                      "serve", (int)p->serve_jobs, "minimum_memory", (int)p->minimum_memory);
 }
 
-unsigned plan_case_samples(const struct plan *p, const struct plan_case *c) {
-    return c->repetitions * (p->stack_count + (p->aa ? 1 : 0));
+unsigned plan_case_samples(const struct plan *p) {
+    return p->stack_count + (p->aa ? 1 : 0);
 }
 
 int plan_order(const struct plan *p, struct plan_step **out, unsigned *count, struct err *e) {
     struct rng rng;
-    size_t most = (size_t)p->repetitions * p->case_count * (p->stack_count + 1);
+    size_t most = (size_t)p->repetitions * p->case_count * plan_case_samples(p);
     struct plan_step *steps = calloc(most ? most : 1, sizeof *steps);
     if (!steps) return err_nomem(e);
     rng_init(&rng, p->seed, 0);

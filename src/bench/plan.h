@@ -77,8 +77,8 @@ void plan_release(struct plan *p);
 /* The plan as resolved, for the result file: two plans are the same when these are equal. */
 json_t *plan_json(const struct plan *p);
 
-/* The most samples that the plan can take of a case, twins included. */
-unsigned plan_case_samples(const struct plan *p, const struct plan_case *c);
+/* The samples of a case in one repetition, twins included. */
+unsigned plan_case_samples(const struct plan *p);
 
 /* One sample to take. */
 struct plan_step {

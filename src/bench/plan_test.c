@@ -81,7 +81,7 @@ static void test_listed_cases(void **state) {
     for (unsigned i = 0; i < n; i++) seen[steps[i].case_index]++;
     for (unsigned i = 0; i < 5; i++) {
         assert_int_equal(seen[i], (i < 4 ? 12 : 6) * 3);
-        assert_int_equal(seen[i], plan_case_samples(&p, &p.cases[i]));
+        assert_int_equal(seen[i], p.cases[i].repetitions * plan_case_samples(&p));
     }
     for (unsigned i = 12 * 6; i < n; i++) /* the last blocks are the longer cases' alone */
         if (steps[i].repetition > 6) assert_int_not_equal(steps[i].case_index, 4);

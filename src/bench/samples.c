@@ -25,15 +25,11 @@ static size_t pair_of(const struct session *s, const struct plan_step *step) {
     return (size_t)step->case_index * s->plan->stack_count + step->stack_index;
 }
 
-static uint64_t own_bytes(const struct session *s) {
-    return s->q->data.inputs ? s->q->input_bytes : 0;
-}
-
 double session_pace(const struct session *s, unsigned case_index, unsigned stack_index) {
     const struct plan_case *c = &s->plan->cases[case_index];
     const struct plan_data *d = &s->plan->data[c->data];
     enum pace_source source;
-    return pace_of(&s->pace, s->plan->stacks[stack_index], c, d->format, pace_bytes(d, own_bytes(s)),
+    return pace_of(&s->pace, s->plan->stacks[stack_index], c, d->format, pace_bytes(d, s->q->input_bytes),
                    &source);
 }
 
@@ -84,7 +80,7 @@ static int take_sample(struct session *s, const struct plan_step *step, unsigned
         s->samples++;
         if (!ok) s->bad++;
         if (ok && step->aa != 'b') tally_add(&s->tally, step->case_index, step->stack_index, job_s);
-        pace_add(&s->pace, s->plan->stacks[step->stack_index], c, d->format, pace_bytes(d, own_bytes(s)),
+        pace_add(&s->pace, s->plan->stacks[step->stack_index], c, d->format, pace_bytes(d, s->q->input_bytes),
                  (double)(clock_mono_ns() - start) / 1e9);
         const struct show_sample x = {.case_index = step->case_index,
                                       .stack_index = step->stack_index,
@@ -135,7 +131,7 @@ static int end_narrow(struct session *s, const json_t *lines, unsigned after,
         if (s->ended[c] || after >= most) continue;
         if (stats_stop(after, widest_of(s, c), 0, 0, rule) != STATS_NARROW) continue;
         s->ended[c] = true;
-        s->show.total -= (most - after) * (s->plan->stack_count + (s->plan->aa ? 1 : 0));
+        s->show.total -= (most - after) * plan_case_samples(s->plan);
         show_note(&s->show, "%s  %u repetitions are enough: no interval is wider than %.3g %%",
                   s->plan->cases[c].name, after, 100 * s->plan->precision);
         TRY(tell_stop(s, lines, c, after, "narrow", e));

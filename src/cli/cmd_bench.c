@@ -226,7 +226,9 @@ static int run(struct bench *b, int argc, char **argv, unsigned *bad, struct err
     TRY(fill_places(b, e));
     TRY(fill_plan(b, argv, e));
     TRY(add_studies(b, e));
-    return b->args.list ? bench_list(&b->request, e) : bench_run(&b->request, bad, e);
+    if (!b->args.list) return bench_run(&b->request, bad, e);
+    bench_list(&b->request);
+    return 0;
 }
 
 /* The table of what was found, its page beside the results, and where both are. */

@@ -1,7 +1,7 @@
 #include "edge/postgres.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
-#include "base/random.h"
 #include "base/threads.h"
 
 #include <poll.h>
@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     PARAMETERS_MAX = 8,
@@ -19,8 +18,8 @@ enum {
     INTERRUPTED_MS = 3000, /* what is left to either after Ctrl-C */
     STARTING_MS = 10000,
     TICK_MS = 100,
-    PAUSE_FIRST_MS = 50,
-    PAUSE_MOST_MS = 1000,
+    PAUSE_FIRST_US = 40000, /* between attempts, see base/backoff.h */
+    PAUSE_MOST_US = 800000,
 };
 
 int postgres_init(struct postgres *p, const char *uri, const char *password, struct err *e) {
@@ -225,17 +224,6 @@ static int connect_once(struct postgres *p, char state[6], struct err *e) {
     return e->code;
 }
 
-/* Longer each time; the jitter keeps many from coming back at once. */
-static int pause_before(unsigned number, struct err *e) {
-    uint32_t r = 0;
-    TRY(random_bytes(&r, sizeof r, e));
-    uint32_t most = PAUSE_FIRST_MS << (number < 6 ? number : 6);
-    if (most > PAUSE_MOST_MS) most = PAUSE_MOST_MS;
-    uint32_t ms = most / 2 + r % (most / 2);
-    nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL);
-    return interrupt_check(e);
-}
-
 int postgres_connect(struct postgres *p, int patience_ms, struct err *e) {
     if (p->db && PQstatus(p->db) == CONNECTION_OK) return 0;
     drop(p);
@@ -248,7 +236,7 @@ int postgres_connect(struct postgres *p, int patience_ms, struct err *e) {
         bool passing = strcmp(state, "57P03") == 0 || strcmp(state, "53300") == 0;
         int64_t patience = passing && patience_ms < STARTING_MS ? STARTING_MS : patience_ms;
         if (now_ms() - started >= patience) return rc;
-        TRY(pause_before(number, e));
+        TRY(backoff_wait(number, PAUSE_FIRST_US, PAUSE_MOST_US, e));
     }
 }
 

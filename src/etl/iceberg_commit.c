@@ -1,10 +1,10 @@
 /* Committing: attempt after attempt, each on the table's newest state, until the catalog takes one. */
+#include "base/backoff.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "etl/iceberg_snapshot.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum { RETRIES = 20, BUSY_MOST = 3, WAIT_FIRST_US = 20000, WAIT_MOST_US = 1000000 };
 
@@ -99,17 +99,6 @@ static int try_once(struct iceberg_writer *w, struct iceberg_attempt *a, enum ca
     return rc ? err_prefix(e, "table %s: could not commit", w->name) : 0;
 }
 
-/* Sleep up to twice as long each time; the jitter keeps losers of one race from meeting again. */
-static int wait_turn(unsigned number, struct err *e) {
-    uint32_t r = 0;
-    TRY(random_bytes(&r, sizeof r, e));
-    uint64_t most = (uint64_t)WAIT_FIRST_US << (number < 10 ? number : 10);
-    if (most > WAIT_MOST_US) most = WAIT_MOST_US;
-    uint64_t us = most / 4 + r % most;
-    nanosleep(&(struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000}, NULL);
-    return interrupt_check(e);
-}
-
 int iceberg_commit(struct iceberg_writer *w, const struct iceberg_commit *c, struct iceberg_result *out,
                    struct err *e) {
     bool existed = w->state.metadata != NULL;
@@ -149,6 +138,6 @@ int iceberg_commit(struct iceberg_writer *w, const struct iceberg_commit *c, str
         if (number >= retries)
             return err_set(e, ERR_OUTSIDE, "table %s: could not commit: lost %u races to other writers",
                            w->name, number + 1);
-        TRY(wait_turn(number, e));
+        TRY(backoff_wait(number, WAIT_FIRST_US, WAIT_MOST_US, e));
     }
 }

@@ -68,8 +68,8 @@ def by_day(events: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
     order = _by_number(start)
     day = day[order]
     if day.min() != day.max():
-        by_day = np.argsort((day - day.min()).astype(np.int32), kind="stable")
-        order, day = order[by_day], day[by_day]
+        days = np.argsort((day - day.min()).astype(np.int32), kind="stable")
+        order, day = order[days], day[days]
     edges = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
     for at, end in zip(edges.tolist(), [*edges[1:].tolist(), len(day)]):
         yield int(day[at]), events.select(pl.all().gather(order[at:end]))

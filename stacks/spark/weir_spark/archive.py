@@ -72,11 +72,9 @@ def make() -> None:
             run.commit()
         finally:
             run.tidy()
-        for process in JVM:  # ends by itself, which is when it writes
-            spark.stop()
-            if process.stdin:
-                process.stdin.close()
-            process.wait()
+        spark.stop()
+        for process in JVM:  # ends with its input, which is when it writes
+            process.communicate()
         os.replace(part, ARCHIVE)
 
 

@@ -174,12 +174,12 @@ def _start_jvm(conf: dict[str, str], heap: int, options: tuple[str, ...]) -> Non
 JVM: list[subprocess.Popen[bytes]] = []  # kept: its standard input must stay open
 
 
-def open_session(job: Job, scratch: str, java: tuple[str, ...] = ()) -> SparkSession:
-    """`java`: options for its JVM besides, in place of the class archive."""
+def open_session(job: Job, scratch: str, options: tuple[str, ...] = ()) -> SparkSession:
+    """`options`: for its JVM besides, in place of the class archive."""
     budget = Budget.of(job.cpus, job.memory_bytes)
     conf = settings(job, budget, scratch)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = str(STACK)  # of Python workers too
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__path__[0])))
-    _start_jvm(conf, budget.heap, java)
+    _start_jvm(conf, budget.heap, options)
     return SparkSession.builder.getOrCreate()
