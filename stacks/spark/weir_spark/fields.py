@@ -1,6 +1,6 @@
 """CSV records become fields (1.2, 2.1).
 
-A line without a quote is split at the delimiters; any other is matched against the grammar of a record. All quantifiers
+A line without a quote is split at the delimiters; of any other the fields are found by their grammar. All quantifiers
 of its regular expression are possessive: Java's others recurse, and overflow the stack on long fields.
 """
 
@@ -30,8 +30,7 @@ def split_records(lines: DataFrame, p: Pipeline, layout: Layout) -> DataFrame:
     """`line`, `source` → `ok`, `line`, `source` and a column of text for each of Pipeline.needed, `f0`, `f1`, …, unquoted."""
     d, n = p.delimiter, layout.fields
     mark = quoted_regex(d)
-    record = rf"\A{_field(d)}(?:{mark}{_field(d)}){{{n - 1}}}+\z"
-    # The delimiter before each field makes every match longer than nothing.
+    # The delimiter before each field makes every match longer than nothing. A line is a record when they pass over nothing.
     fields = f"regexp_extract_all(concat({literal(d)}, line), {literal(f'{mark}({_field(d)})')}, 1)"
     split = lines.selectExpr("line", "source", "contains(line, '\"') AS quoted").selectExpr(
         "line",
@@ -39,7 +38,7 @@ def split_records(lines: DataFrame, p: Pipeline, layout: Layout) -> DataFrame:
         "quoted",
         f"CASE WHEN quoted THEN {fields} ELSE split(line, {literal(mark)}, {n + 1}) END AS parts",
     )
-    shape = f"size(parts) = {n} AND is_valid_utf8(line) AND (NOT quoted OR line RLIKE {literal(record)})"
+    shape = f"size(parts) = {n} AND is_valid_utf8(line) AND (NOT quoted OR array_join(parts, {literal(d)}) = line)"
     chosen = {f"r{i}": f"get(parts, {at})" for i, at in enumerate(layout.where)}
     raw = split.selectExpr("line", "source", "quoted", f"{shape} AS ok", *named(chosen))
     inner = "replace(substring(r{0}, 2, char_length(r{0}) - 2), '\"\"', '\"')"

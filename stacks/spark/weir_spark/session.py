@@ -87,6 +87,8 @@ def settings(job: Job, budget: Budget, scratch: str) -> dict[str, str]:
         "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
         "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
         "spark.sql.autoBroadcastJoinThreshold": "-1",  # what is broadcast is said to be
+        # The countries' ranges as they are sent, not as an object for each row in every step of planning.
+        "spark.sql.execution.arrow.localRelationThreshold": "0b",
         "spark.sql.parquet.binaryAsString": "true",
         "spark.sql.legacy.parquet.nanosAsLong": "true",
         "spark.sql.caseSensitive": "true",
