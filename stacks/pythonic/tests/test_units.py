@@ -219,7 +219,7 @@ def test_of_copies_the_first_by_all_columns_is_kept(tmp_path):
     nulls = {"referrer": None, "ip_address": None}
     types = {"event_time": pl.Datetime("us", "UTC"), "session_start": pl.Datetime("us", "UTC")}
     types |= {"referrer": pl.String, "ip_address": pl.String, "keep_0": pl.Int64}
-    waiting = copies.Copies(tmp_path, p, ["f.csv"], 1 << 28, 1)
+    waiting = copies.Copies(tmp_path, p, ["f.csv"], {"memory_limit": "256MiB", "threads": 1})
     for at in range(0, 200, 50):
         frame = pl.DataFrame([rest | nulls | row for row in rows[at : at + 50]], schema_overrides=types)
         waiting.add(frame, 0)
@@ -278,3 +278,22 @@ def test_sessions_of_a_block_stand_together():
     ]
     wide = np.array([1 << 62, -(1 << 61), 1 << 62, 0])
     assert pipeline._by_number(wide).tolist() == [1, 3, 0, 2]
+
+
+def test_duckdbs_reader_counts_what_it_cannot_read(tmp_path):
+    file = tmp_path / "a[1].csv"
+    rows = [
+        "1,u,2025-03-01T00:00:00Z,,,,",
+        '"2" ,u,2025-03-01T00:00:01Z,,,,',
+        "3,u",
+        "4,u,2025-03-01T00:00:02Z,,,,",
+    ]
+    header = "event_id,user_id,timestamp,page_url,referrer,device,ip_address"
+    file.write_text("\n".join([header, *rows, ""]))
+    p = Pipeline.of({"input": {"csv": {"strict": False}}})
+    [source] = inputs.read_headers(p, [str(file)])
+    for columns in (["event_id", "user_id", "timestamp"], list(p.columns.values())):  # of both passes
+        parsed = [part(0) for part in inputs.parts(source, p, 1 << 20, columns)]
+        assert [i.strip() for part in parsed for i in part.frame["0"]] == ["1", "2", "4"]
+        assert [line for part in parsed for line in part.malformed] == ["3,u"]
+        assert sum(part.records for part in parsed) == 4

@@ -22,18 +22,12 @@ OLDEST = pl.CompatLevel.oldest()
 class Copies:
     """`add` may be called by several threads."""
 
-    def __init__(
-        self, folder: Path, p: Pipeline, sources: list[str], memory_bytes: int, threads: int
-    ) -> None:
+    def __init__(self, folder: Path, p: Pipeline, sources: list[str], settings: dict[str, Any]) -> None:
+        """`settings`: of DuckDB."""
         self.folder = folder
         self.p = p
         self.sources = sources
-        self.settings = {
-            "memory_limit": f"{max(64, memory_bytes >> 20)}MiB",
-            "threads": threads,
-            "temp_directory": str(folder / "duckdb"),
-            "preserve_insertion_order": False,
-        }
+        self.settings = {**settings, "preserve_insertion_order": False}
         self.lock = threading.Lock()
         self.waiting: list[pl.DataFrame] = []
         self.waiting_rows = 0

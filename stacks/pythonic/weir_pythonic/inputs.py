@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any
 
 from . import fields, loose, parquet, reading
 from .errors import changed
@@ -11,6 +12,7 @@ from .fields import Parsed
 from .job import Pipeline
 from .reading import Source
 
+Settings = dict[str, Any]
 Part = Callable[[int], Parsed]  # given the `plain_rows` of the pass before
 
 
@@ -25,13 +27,15 @@ def read_headers(p: Pipeline, inputs: Iterable[str]) -> list[Source]:
     ]
 
 
-def parts(source: Source, p: Pipeline, size: int, columns: list[str]) -> Iterator[Part]:
-    """Of about `size` bytes; the same ones each time."""
+def parts(
+    source: Source, p: Pipeline, size: int, columns: list[str], duckdb: Settings | None = None
+) -> Iterator[Part]:
+    """Of about `size` bytes; the same ones each time. `duckdb`: within what it may read."""
     if is_parquet(source.path):
         for parsed in parquet.frames(source, p, size, columns):
             yield partial(_as_it_is, parsed)
     elif not p.strict:
-        for parsed in loose.frames(source, p, size, columns):
+        for parsed in loose.frames(source, p, size, columns, duckdb or {}):
             yield partial(_as_it_is, parsed)
     else:
         for block in reading.blocks(source, p, size):

@@ -133,6 +133,11 @@ class Run:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.folder = Path(tempfile.mkdtemp(prefix="pythonic-", dir=job.tmp_dir))
         self.pool = ThreadPoolExecutor(job.cpus)
+        self.duckdb = {
+            "memory_limit": f"{max(64, job.memory_bytes >> 23)}MiB",
+            "threads": job.cpus,
+            "temp_directory": str(self.folder / "duckdb"),
+        }
         try:
             self.cleanser = Cleanser(self.p, self.countries)
             self._read_keys()
@@ -151,7 +156,7 @@ class Run:
         size = block_bytes(self.job.memory_bytes, self.job.cpus)
         n = 0
         for source in self.sources:
-            for part in parts(source, self.p, size, columns):
+            for part in parts(source, self.p, size, columns, self.duckdb):
                 yield n, source, part
                 n += 1
 
@@ -217,7 +222,7 @@ class Run:
         """The second pass: every row goes to its table."""
         job = self.job
         names = [s.name for s in self.sources]
-        self.copies = Copies(self.folder, self.p, names, job.memory_bytes // 8, job.cpus)
+        self.copies = Copies(self.folder, self.p, names, self.duckdb)
         waiting = min(job.memory_bytes // 8, WAITING)
         self.days = DayBuffers(self.event_files, min(GROUP_BYTES, waiting // 4), waiting)
         columns = [*self.p.columns.values(), *(name for name, _ in self.p.keep)]
