@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from weir_pythonic import copies, country, inputs, keys, ledger, pipeline, sessions, timestamps
+from weir_pythonic import copies, country, fields, inputs, keys, ledger, pipeline, sessions, timestamps
 from weir_pythonic.errors import BadInput
 from weir_pythonic.job import Job, Pipeline
 
@@ -297,3 +297,39 @@ def test_duckdbs_reader_counts_what_it_cannot_read(tmp_path):
         assert [i.strip() for part in parsed for i in part.frame["0"]] == ["1", "2", "4"]
         assert [line for part in parsed for line in part.malformed] == ["3,u"]
         assert sum(part.records for part in parsed) == 4
+
+
+def _any_lines(rng: random.Random, n: int) -> list[str]:
+    some = ["", "a", '"a"', '""', '"a,b"', '"a""b"', '""""', "x y"]
+    lines = []
+    for _ in range(rng.randint(1, 5)):
+        line = ",".join(rng.choice(some) for _ in range(n + rng.choice([0, 0, 0, 1, -1])))
+        if line and rng.random() < 0.3:
+            at = rng.randrange(len(line))
+            line = line[:at] + rng.choice('",a ') + line[at + rng.randint(0, 1) :]
+        lines.append(line if rng.random() < 0.6 else "".join(rng.choices('",a', k=rng.randint(0, 8))))
+    return lines
+
+
+def test_lines_taken_for_records_by_their_marks_are_what_the_grammar_says():
+    rng = random.Random(1)
+    taken = left = 0
+    for _ in range(4000):
+        n = rng.choice([2, 3, 4])
+        lines = _any_lines(rng, n)
+        data = "\n".join(lines) + ("\n" if rng.random() < 0.5 or not lines[-1] else "")
+        octets = np.frombuffer(data.encode(), np.uint8)
+        if '"' not in data:
+            continue
+        starts = np.append(0, np.flatnonzero(octets == 10) + 1)
+        ok = fields._of_fields(octets, starts[starts < len(octets)], n, ",")
+        good = [line.encode() for line, is_record in zip(lines, ok) if is_record and line]
+        left += len(lines) - len(good)
+        if good:
+            taken += len(good)
+            wanted = sorted(rng.sample(range(n), rng.randint(1, n)))
+            slow, malformed = fields._by_grammar(good, n, wanted, ",")
+            fast = fields._plain(b"".join(line + b"\n" for line in good), len(good), n, wanted, ",")
+            assert not malformed and fast is not None
+            assert fast.fill_null("").equals(slow)
+    assert taken > 1000 and left > 1000

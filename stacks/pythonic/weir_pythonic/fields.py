@@ -1,8 +1,8 @@
 """A block's records as columns of text (1.2, 2.1).
 
-Most lines hold no quote and the right number of delimiters: they go to Polars' CSV reader with quoting
-switched off, which is then a plain split. The others are matched against the grammar of a record, by one
-regular expression, and what does not match is malformed.
+Where the quotes and delimiters of a line stand tells whether it is a record: such lines go to Polars' CSV reader,
+which has nothing to decide then, with quoting switched off where a block holds no quote. The others are matched against
+the grammar of a record, by one regular expression, and what does not match is malformed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class Parsed:
     malformed: list[str]  # as read, invalid bytes as U+FFFD
     records: int  # counted from line ends alone (5.1)
     may_need_trim: bool = True
-    plain_rows: int = 0  # as many as there are, if the block is nothing but plain lines
+    plain_rows: int = (
+        0  # as many as there are, if the block is nothing but lines that Polars reads as they are meant
+    )
 
 
 def parse(block: Block, p: Pipeline, columns: Iterable[str], plain_rows: int = 0) -> Parsed:
@@ -42,14 +44,16 @@ def parse(block: Block, p: Pipeline, columns: Iterable[str], plain_rows: int = 0
         if frame is not None:
             return Parsed(frame, [], rows, blanks, rows)
     starts, ends, records, crs = _records(block, octets)
-    regular = _regular(data, octets, starts, ends, n, p.delimiter, crs)
+    regular = _regular(block, octets, starts, ends, n, p.delimiter, crs)
     frames, malformed = [], []
     rows = int(np.count_nonzero(regular))
+    plain_rows = rows if rows == len(starts) else 0
     odd = ~regular & (ends > starts)
     if rows:
         frame = _plain(_joined(data, starts, regular), rows, n, wanted, p.delimiter)
         if frame is None:  # the reader has another idea of a line: never seen, and the grammar decides
             odd |= regular
+            plain_rows = 0
         else:
             frames.append(frame)
     at = np.flatnonzero(odd)
@@ -60,7 +64,7 @@ def parse(block: Block, p: Pipeline, columns: Iterable[str], plain_rows: int = 0
     if not frames:
         frames = [pl.DataFrame(schema={str(w): pl.String for w in wanted})]
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True)
-    return Parsed(frame, malformed, records, blanks)
+    return Parsed(frame, malformed, records, blanks, plain_rows)
 
 
 def _rows_if_plain(block: Block, octets: np.ndarray, n: int, delimiter: str) -> int:
@@ -106,7 +110,7 @@ def _records(block: Block, octets: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _regular(
-    data: bytes,
+    block: Block,
     octets: np.ndarray,
     starts: np.ndarray,
     ends: np.ndarray,
@@ -114,15 +118,20 @@ def _regular(
     delimiter: str,
     crs: np.ndarray,
 ) -> np.ndarray:
-    """Which records are UTF-8, hold no quote and no CR, and have n fields."""
-    marks = np.flatnonzero(octets == ord(delimiter))
-    bounds = np.searchsorted(marks, np.append(starts, len(octets)))
-    ok = (np.diff(bounds) == n - 1) & (ends > starts)
+    """Which records are UTF-8, hold no CR, and have n fields by RFC 4180; with quotes only where each is a line."""
+    data = block.data
+    ok = ends > starts
+    if b'"' in data and block.ends is None:
+        ok &= _of_fields(octets, starts, n, delimiter)
+    else:
+        marks = np.flatnonzero(octets == ord(delimiter))
+        bounds = np.searchsorted(marks, np.append(starts, len(octets)))
+        ok &= np.diff(bounds) == n - 1
 
     def line_of(positions: np.ndarray) -> np.ndarray:
         return np.searchsorted(starts, positions, side="right") - 1
 
-    if b'"' in data:
+    if b'"' in data and block.ends is not None:
         ok[line_of(np.flatnonzero(octets == QUOTE))] = False
     if len(crs):
         line = line_of(crs)
@@ -133,6 +142,30 @@ def _regular(
                 ok[line] = False
     if ok[0] and _misleads(data):
         ok[0] = False
+    return ok
+
+
+def _of_fields(octets: np.ndarray, starts: np.ndarray, n: int, delimiter: str) -> np.ndarray:
+    """Which lines are n fields, plain or quoted, from where their quotes and delimiters stand. A quote after an even number
+    of others in its line opens, one after an odd number closes; `""` inside a field closes and opens it."""
+    at = np.flatnonzero((octets == LF) | (octets == QUOTE) | (octets == ord(delimiter)))
+    kind = octets[at]
+    ends, quote = kind == LF, kind == QUOTE
+    line = np.cumsum(ends) - ends
+    before = np.cumsum(quote) - quote
+    first = np.searchsorted(at, starts)  # of each line's marks
+    inside = (before - before[np.minimum(first, len(at) - 1)][line]) & 1 == 1
+    separates = ends | ~(quote | inside)
+    follows = np.diff(at, prepend=-1) == 1  # there is nothing between this mark and the one before
+    joins = separates | (quote & inside)  # behind these a field may open
+    opens_well = follows & np.append(True, joins[:-1])
+    # A closing quote is followed by a separator or an opening quote: by any mark, then.
+    closes_well = np.append(follows[1:], at[-1:] == len(octets) - 1)
+    wrong = (quote & ~np.where(inside, closes_well, opens_well)) | (ends & inside)
+    ok = np.bincount(line[separates & ~ends], minlength=len(starts)) == n - 1
+    ok[line[wrong]] = False
+    if not ends[-1] and (quote[-1] != inside[-1]):  # the last line has no end, and a quote is open there
+        ok[-1] = False
     return ok
 
 
@@ -159,7 +192,7 @@ def _plain(data: bytes, rows: int, n: int, wanted: list[int], delimiter: str) ->
         data,
         has_header=False,
         separator=delimiter,
-        quote_char=None,
+        quote_char='"' if b'"' in data else None,
         schema={f"column_{i + 1}": pl.String for i in range(n)},
         columns=[f"column_{w + 1}" for w in wanted],
     ).rechunk()
