@@ -18,7 +18,7 @@ const heavier = (a, b) => {
   const x = weight(D.cases[a]), y = weight(D.cases[b]), i = x.findIndex((v, k) => v !== y[k]);
   return i >= 0 && y[i] > x[i] ? b : a;
 };
-const state = { index: D.cases.length ? D.cases.map((_, i) => i).reduce(heavier) : 0, deployment: true };
+const state = { index: D.cases.length ? D.cases.map((_, i) => i).reduce(heavier) : 0, deployment: true, prices: D.prices };
 
 /* ---- reading the summary ---- */
 
@@ -338,10 +338,45 @@ function scale(c) {
 
 /* ---- 6 What it costs ---- */
 
-function cost() {
+/** Three digits, never in powers of ten. */
+const money = (v) => v.toFixed(v > 0 && v < 1 ? Math.min(12, 2 + Math.ceil(-Math.log10(v))) : 2);
+
+const PRICES = [
+  ["cpu_hour", "a CPU hour"],
+  ["gb_hour", "a GB hour of memory"],
+  ["runs_per_month", "runs a month"],
+];
+
+function priceInputs(p) {
+  const input = ([key, label]) => {
+    const change = (e) => {
+      const v = Number(e.target.value);
+      if (e.target.value.trim() !== "" && v >= 0 && isFinite(v)) state.prices = { ...state.prices, [key]: v };
+      draw(`price-${key}`);
+    };
+    return h("label", {}, h("input", { type: "number", id: `price-${key}`, min: 0, step: "any", value: p[key], onchange: change }), ` ${label}`);
+  };
+  return h("div", { class: "controls" }, PRICES.map(input));
+}
+
+/** The budget for as long as a run lasts: linear in total time, so its interval is the total time's. */
+function cost(c) {
+  const all = c.stacks.filter((s) => cellOf(s, "total_s").n), p = state.prices;
+  if (!p || !all.length || !(c.cpus > 0) || !(c.memory_bytes > 0)) return [heading("cost", "What it costs", "No run of this case has a time and a budget to be priced")];
+  const second = (c.cpus * p.cpu_hour + (c.memory_bytes / 1e9) * p.gb_hour) / 3600;
+  const run = (s) => cellOf(s, "total_s").median * second;
+  const interval = (s) => range(cellOf(s, "total_s"), second);
+  const rows = all.map((s) => {
+    const i = interval(s);
+    return [h("span", {}, dot(s), star(s)), `${money(run(s))}${i ? ` [${money(i[0])}, ${money(i[1])}]` : ""}`, c.bytes > 0 ? money(run(s) / (c.bytes / 1e9)) : "–", money(run(s) * p.runs_per_month)];
+  });
+  const assumed = PRICES.every(([key]) => p[key] === D.prices[key]);
   return [
-    heading("cost", "What it costs", "No money is named on this page"),
-    h("p", {}, "Cost needs prices, a schedule and a deadline, none of which was measured. What was measured and drives it is above: job time, CPU seconds, peak memory and minimum memory."),
+    heading("cost", "What it costs", `At the prices assumed a run costs ${names(all.map((s) => `${money(run(s))} ${p.currency} with ${star(s)}`))}`),
+    scopeLine(c),
+    priceInputs(p),
+    h("p", { class: "soft" }, assumed ? `Prices in ${p.currency}: ${p.source}${D.prices.own ? "" : " (assumed, not yours: change them here, or give weir report --prices)"}.` : `Prices in ${p.currency}, as changed on this page.`, ` What is paid is the whole budget (${c.cpus} CPU, ${bytes(c.memory_bytes)}) from the request to the end of the run, idle or not; with equal budgets the cheaper stack is the one with the shorter total time. Storage, network, people, and machines that cannot be had in this size are not in it.`),
+    table(`Cost in ${p.currency}: medians with 95 % intervals`, ["Stack", "A run", "A GB of input", `A month of ${p.runs_per_month} runs`], rows),
   ];
 }
 
@@ -425,6 +460,7 @@ function trust(c) {
     h("ul", { class: "plain" }, all.map(([name, s]) => h("li", {}, `${name}: ${s.why}.`)),
       rate ? h("li", {}, `Error rate of the rule: dealt out at random ${rate.relabelings} times, the twins' job times were called different in ${((100 * rate.differences) / rate.relabelings).toFixed(1)} % [${(100 * rate.interval.low).toFixed(1)}, ${(100 * rate.interval.high).toFixed(1)}]; at most 5 % is promised.`) : h("li", {}, "Error rate of the rule: not computed for this case, which has no A against A of enough samples."),
       flagged(c),
+      c.stop ? h("li", {}, `Ended after ${c.stop.repetitions} repetitions: ${c.stop.why === "narrow" ? "precise enough" : "the budget was used up"}${c.stop.widest === null ? "" : `; the widest interval of a median job time is ${show(100 * c.stop.widest)} % of it`}.`) : null,
       file.truncated ? h("li", {}, "The file's last line broke off and was left out.") : null,
       file.ended ? null : h("li", {}, "The benchmark did not end: these are the samples so far.")),
     orderFigure(c),

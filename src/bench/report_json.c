@@ -1,4 +1,5 @@
 /* A summary as one JSON object: what `weir report --json` prints and what the page is drawn from. */
+#include "bench/cost.h"
 #include "bench/report.h"
 
 #include <math.h>
@@ -142,8 +143,21 @@ static json_t *false_rate(const struct summary_case *c) {
                      (json_int_t)SUMMARY_RELABELINGS, "interval", interval(&i));
 }
 
-static int one_case(const struct summary_case *c, bool page, struct arena *arena, json_t **out,
-                    struct err *e) {
+static json_t *costs(const struct cost_prices *p, const struct summary_case *c) {
+    json_t *list = json_array();
+    struct cost cost;
+    for (size_t i = 0; p && i < c->stack_count; i++)
+        if (cost_of(p, c, &c->stacks[i], &cost))
+            json_array_append_new(list,
+                                  json_pack("{s:o,s:f,s:f,s:f,s:o,s:f}", "stack", text(c->stacks[i].name),
+                                            "run", cost.run, "low", cost.low, "high", cost.high, "per_gb",
+                                            cost.per_gb > 0 ? json_real(cost.per_gb) : json_null(),
+                                            "per_month", cost.per_month));
+    return list;
+}
+
+static int one_case(const struct cost_prices *prices, const struct summary_case *c, bool page,
+                    struct arena *arena, json_t **out, struct err *e) {
     struct summary_sentence said[SUMMARY_SENTENCES_MAX];
     size_t count;
     TRY(summary_sentences(c, arena, said, &count, e));
@@ -167,6 +181,8 @@ static int one_case(const struct summary_case *c, bool page, struct arena *arena
                                   "a_against_a", seal(c->tie, c->tie_why), "budgets",
                                   seal(c->budgets, c->budgets_why)));
     json_object_set_new(o, "false_differences", false_rate(c));
+    json_object_set_new(o, "costs", costs(prices, c));
+    json_object_set(o, "stop", summary_stop(c) ? (json_t *)summary_stop(c) : json_null());
     json_object_set_new(o, "samples", samples(c, page));
     *out = o;
     return 0;
@@ -190,6 +206,13 @@ static json_t *file(const struct results_file *f) {
                      "serves", records(f->serves, f->serve_count));
 }
 
+static json_t *prices(const struct cost_prices *p) {
+    if (!p) return json_null();
+    return json_pack("{s:o,s:o,s:f,s:f,s:f,s:b}", "currency", text(p->currency), "source", text(p->source),
+                     "cpu_hour", p->cpu_hour, "gb_hour", p->gb_hour, "runs_per_month", p->runs_per_month,
+                     "own", (int)p->own);
+}
+
 static json_t *metric_list(void) {
     json_t *list = json_array();
     for (int m = 0; m < METRICS; m++)
@@ -209,12 +232,12 @@ int report_json(const struct summary *s, bool page, json_t **out, struct err *e)
     for (size_t i = 0; i < s->file_count; i++) json_array_append_new(files, file(&s->files[i]));
     for (size_t i = 0; i < s->case_count && !rc; i++) {
         json_t *c = NULL;
-        rc = one_case(&s->cases[i], page, &arena, &c, e);
+        rc = one_case(s->prices, &s->cases[i], page, &arena, &c, e);
         json_array_append_new(cases, c);
     }
-    *out = json_pack("{s:i,s:s,s:f,s:i,s:o,s:o,s:o}", "schema", 1, "weir", WEIR_VERSION, "level", STATS_LEVEL,
-                     "verdict_needs", (int)STATS_VERDICT_MIN, "metrics", metric_list(), "files", files,
-                     "cases", cases);
+    *out = json_pack("{s:i,s:s,s:f,s:i,s:o,s:o,s:o,s:o}", "schema", 1, "weir", WEIR_VERSION, "level",
+                     STATS_LEVEL, "verdict_needs", (int)STATS_VERDICT_MIN, "prices", prices(s->prices),
+                     "metrics", metric_list(), "files", files, "cases", cases);
     arena_release(&arena);
     return rc ? rc : *out ? 0 : err_nomem(e);
 }

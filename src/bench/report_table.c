@@ -1,4 +1,5 @@
 /* The comparison table (docs/requirements: exact layout), as text and as Markdown, and the notes below it. */
+#include "bench/cost.h"
 #include "bench/report.h"
 
 #include <stdarg.h>
@@ -187,7 +188,55 @@ static int seal(struct writer *w, const char *what, enum summary_seal seal, cons
     return 0;
 }
 
-static int notes(struct writer *w, const struct summary_case *c, struct err *e) {
+/* Why there are not as many repetitions as planned. */
+static int stopped(struct writer *w, const struct summary_case *c, struct err *e) {
+    const json_t *stop = summary_stop(c), *widest = json_object_get(stop, "widest");
+    if (!stop) return 0;
+    long long n = json_integer_value(json_object_get(stop, "repetitions"));
+    double percent = 100 * json_number_value(widest);
+    bool narrow = strcmp(results_text(stop, "why", ""), "narrow") == 0;
+    if (!json_is_number(widest))
+        return line(w, e, "ended after %lld repetitions: %s", n,
+                    narrow ? "precise enough" : "the budget was used up");
+    return line(w, e,
+                "ended after %lld repetitions: %s; the widest interval of a median job time is %.2g %% of it",
+                n, narrow ? "precise enough" : "the budget was used up", percent);
+}
+
+/* Three digits, never in powers of ten. */
+static const char *money(double v, char out[32]) {
+    int decimals = 2;
+    for (double x = v; x > 0 && x < 1 && decimals < 12; x *= 10) decimals++;
+    snprintf(out, 32, "%.*f", decimals, v);
+    return out;
+}
+
+/* What a run costs, at the prices assumed. */
+static int costs(struct writer *w, const struct cost_prices *p, const struct summary_case *c, struct err *e) {
+    const char *text = "";
+    struct cost cost;
+    for (size_t i = 0; p && i < c->stack_count && text; i++) {
+        if (!cost_of(p, c, &c->stacks[i], &cost)) continue;
+        char a[32], b[32];
+        text = arena_printf(&w->arena, "%s%s%s %s", text, *text ? "; " : "", c->stacks[i].name,
+                            money(cost.run, a));
+        if (text && cost.high > cost.low)
+            text = arena_printf(&w->arena, "%s [%s, %s]", text, money(cost.low, a), money(cost.high, b));
+        if (text) text = arena_printf(&w->arena, "%s a run", text);
+        if (text && cost.per_gb > 0)
+            text = arena_printf(&w->arena, "%s, %s a GB", text, money(cost.per_gb, a));
+        if (text) text = arena_printf(&w->arena, "%s, %s a month", text, money(cost.per_month, a));
+    }
+    if (!text) return err_nomem(e);
+    if (!*text) return 0;
+    return line(w, e,
+                "cost (%s, the budget for as long as a run lasts): %s (assumed: %g a CPU hour, %g a GB hour, "
+                "%g runs a "
+                "month; %s)",
+                p->currency, text, p->cpu_hour, p->gb_hour, p->runs_per_month, p->source);
+}
+
+static int notes(struct writer *w, const struct summary *s, const struct summary_case *c, struct err *e) {
     bool ours = false;
     for (size_t i = 0; i < c->stack_count; i++) ours |= c->stacks[i].ours;
     if (ours) TRY(line(w, e, "* made by weir's authors"));
@@ -195,6 +244,8 @@ static int notes(struct writer *w, const struct summary_case *c, struct err *e) 
     TRY(without_verdict(w, c, e));
     TRY(outliers(w, c, e));
     TRY(flags(w, c, e));
+    TRY(stopped(w, c, e));
+    TRY(costs(w, s->prices, c, e));
     TRY(seal(w, "results equal", c->equal, c->equal_why, e));
     TRY(seal(w, "A against A is a tie", c->tie, c->tie_why, e));
     TRY(seal(w, "budgets the same", c->budgets, c->budgets_why, e));
@@ -233,7 +284,7 @@ static int one_case(struct writer *w, const struct summary *s, const struct summ
     TRY(grid_print(g, w, e));
     if (w->markdown) TRY(buf_add_str(w->out, "\n", e));
     TRY(sentences(w, c, e));
-    return notes(w, c, e);
+    return notes(w, s, c, e);
 }
 
 static int minimums(struct writer *w, const struct results_file *f, struct err *e) {

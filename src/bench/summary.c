@@ -206,6 +206,10 @@ static int collect(struct summary *s, size_t file, struct err *e) {
     return 0;
 }
 
+const json_t *summary_stop(const struct summary_case *c) {
+    return results_find(c->file->stops, c->file->stop_count, "case", c->name);
+}
+
 /* ---- cells ---- */
 
 int summary_values(struct summary *s, const struct results_sample *const *samples, size_t count,

@@ -103,8 +103,11 @@ struct summary_case {
     const char *equal_why, *tie_why, *budgets_why;
 };
 
+struct cost_prices;
+
 struct summary {
     struct arena arena;
+    const struct cost_prices *prices; /* the caller's, set after summary_make; NULL: no money is named */
     const struct results_file *files; /* the caller's, who keeps them alive */
     size_t file_count;
     struct summary_case *cases;
@@ -119,6 +122,9 @@ void summary_release(struct summary *s);
 
 /* The comparison of stacks a and b (any order; the ratio is b / a). n_a 0 when there is none. */
 struct stats_comparison summary_pair_of(const struct summary_verdict *v, size_t a, size_t b);
+
+/* Why a case has fewer repetitions than planned: its last "stop" record; NULL: it has all, or nobody said. */
+const json_t *summary_stop(const struct summary_case *c);
 
 /* One sentence that the samples bear out, and which samples those are. In an arena. */
 struct summary_sentence {

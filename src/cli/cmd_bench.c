@@ -238,7 +238,7 @@ static int show_results(const struct bench *b, struct err *e) {
     size_t n = strlen(out);
     if (n > 6 && strcmp(out + n - 6, ".jsonl") == 0) n -= 6;
     snprintf(page, sizeof page, "%.*s.html", (int)n, out);
-    TRY(report_show(&out, 1, REPORT_TEXT, cli_home(home) ? page : NULL, e));
+    TRY(report_show(&out, 1, REPORT_TEXT, cli_home(home) ? page : NULL, NULL, e));
     printf("\nResults: %s\nNext:    weir report %s, weir compare BEFORE.jsonl %s\n", out, out, out);
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "cli/report_show.h"
 
 #include "base/files.h"
+#include "bench/cost.h"
 #include "bench/report.h"
 #include "cli/cli.h"
 
@@ -39,19 +40,25 @@ static int print(const struct summary *s, enum report_form form, struct err *e) 
     return rc;
 }
 
-int report_show(const char *const *paths, int count, enum report_form form, const char *html, struct err *e) {
+int report_show(const char *const *paths, int count, enum report_form form, const char *html,
+                const char *prices_file, struct err *e) {
     struct results_file *files = calloc((size_t)count, sizeof *files);
     struct summary s = {0};
+    struct cost_prices prices;
+    cost_prices_default(&prices);
     int read = 0, rc = files ? 0 : err_nomem(e);
+    if (!rc && prices_file) rc = cost_prices_read(&prices, prices_file, e);
     while (read < count && !rc) {
         rc = results_file_read(&files[read], paths[read], e);
         read++;
     }
     arena_init(&s.arena);
     if (!rc) rc = summary_make(&s, files, (size_t)count, e);
+    s.prices = &prices;
     if (!rc) rc = print(&s, form, e);
     if (!rc && html) rc = write_page(&s, html, e);
     summary_release(&s);
+    cost_prices_release(&prices);
     for (int i = 0; i < read; i++) results_file_release(&files[i]);
     free(files);
     return rc;

@@ -6,7 +6,9 @@
 
 enum report_form { REPORT_TEXT, REPORT_MARKDOWN, REPORT_CSV, REPORT_JSON };
 
-/* Read result files, print what they say, and write the page to `html` (NULL: no page). */
-int report_show(const char *const *paths, int count, enum report_form form, const char *html, struct err *e);
+/* Read result files, print what they say, and write the page to `html` (NULL: no page). `prices`: a file of
+ * prices (bench/cost.h); NULL: the defaults. */
+int report_show(const char *const *paths, int count, enum report_form form, const char *html,
+                const char *prices, struct err *e);
 
 #endif

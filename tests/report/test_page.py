@@ -165,6 +165,25 @@ def test_toggles(made: pathlib.Path, driver: str) -> None:
 
 
 @needs_browser
+def test_prices_can_be_changed(made: pathlib.Path, driver: str) -> None:
+    first = "return document.querySelector('#cost tbody td').textContent"
+    change = (
+        "const i = document.getElementById(arguments[0]); i.value = arguments[1];"
+        "i.dispatchEvent(new Event('change'));"
+    )
+    with browser.browser(driver) as session:
+        session.open(made)
+        before = float(session.run(first).split()[0])
+        assert "assumed" in session.run("return document.getElementById('cost').textContent")
+        for price in ("cpu_hour", "gb_hour"):
+            value = float(session.run(f"return document.getElementById('price-{price}').value"))
+            session.run(change, f"price-{price}", str(10 * value))
+        assert float(session.run(first).split()[0]) == pytest.approx(10 * before, rel=0.01)
+        session.run(change, "price-runs_per_month", "-3")
+        assert session.run("return document.getElementById('price-runs_per_month').value") == "730"
+
+
+@needs_browser
 def test_contrast(made: pathlib.Path, driver: str) -> None:
     """WCAG AA for text: 4.5 to 1, in light and dark."""
     script = """

@@ -374,3 +374,60 @@ def test_three_independent_stacks_name_those_that_tie(tmp_path: pathlib.Path) ->
     assert set(verdict["why"].split(", ")) == {"pythonic", "spark"}
     # Three comparisons: each interval covers 1 - 0.05 / 3.
     assert {round(p["interval"]["coverage"], 4) for p in verdict["pairs"]} == {0.9833}
+
+
+def test_costs_are_total_time_at_the_prices_named(file: pathlib.Path) -> None:
+    made = summary(file, results.Plan(series=False))
+    case, prices = made["cases"][0], made["prices"]
+    assert not prices["own"] and [c["stack"] for c in case["costs"]] == ["pythonic", "spark", "native"]
+    second = (2 * prices["cpu_hour"] + 4 * prices["gb_hour"]) / 3600
+    for cost, stack in zip(case["costs"], case["stacks"]):
+        total = stack["metrics"]["total_s"]
+        assert cost["run"] == pytest.approx(total["median"] * second)
+        assert cost["low"] == pytest.approx(total["interval"]["low"] * second)
+        assert cost["high"] == pytest.approx(total["interval"]["high"] * second)
+        assert cost["per_month"] == pytest.approx(cost["run"] * prices["runs_per_month"])
+        assert cost["per_gb"] == pytest.approx(cost["run"] / (case["bytes"] / 1e9))
+    assert "(assumed: 0.04048 a CPU hour" in report(file)
+
+
+def test_prices_of_ones_own(file: pathlib.Path) -> None:
+    before = summary(file, results.Plan(series=False))["cases"][0]["costs"][0]["run"]
+    prices = file.with_name("prices.yaml")
+    prices.write_text(
+        "{currency: EUR, cpu_hour: 0.08096, gb_hour: 0.00889, runs_per_month: 30, source: our offer}"
+    )
+    made = json.loads(report(file, "--json", "--prices", prices))
+    assert made["prices"]["own"] and made["prices"]["currency"] == "EUR"
+    assert made["cases"][0]["costs"][0]["run"] == pytest.approx(2 * before)
+    assert "cost (EUR" in report(file, "--prices", prices)
+    for text, why in (
+        ("cpu_hours: 1", "unknown key; allowed: currency"),
+        ("cpu_hour: -1", "must be a number from 0"),
+        ("cpu_hour: cheap", "must be a number from 0"),
+        ("currency: 3", "must be text"),
+        ("[1]", "must be a mapping"),
+        ("a: [", "prices.yaml"),
+    ):
+        prices.write_text(text)
+        done = weir("report", file, "--prices", prices)
+        assert done.returncode == 3 and why in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert weir("report", file, "--prices", file.with_name("none.yaml")).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("why", "widest", "said"),
+    [
+        ("narrow", 0.034, "precise enough; the widest interval of a median job time is 3.4 % of it"),
+        ("budget", None, "the budget was used up"),
+    ],
+)
+def test_why_a_case_ended_early_is_said(
+    file: pathlib.Path, why: str, widest: float | None, said: str
+) -> None:
+    records = results.records(results.Plan(series=False))
+    name = next(r["case"] for r in records if r["type"] == "sample")
+    stop = {"type": "stop", "case": name, "repetitions": 10, "why": why, "widest": widest}
+    file.write_text("".join(json.dumps(r) + "\n" for r in [*records[:-1], stop, records[-1]]))
+    assert f"ended after 10 repetitions: {said}\n" in report(file)
+    assert json.loads(report(file, "--json"))["cases"][0]["stop"]["why"] == why
