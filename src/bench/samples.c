@@ -150,16 +150,34 @@ static int end_all(struct session *s, const json_t *lines, unsigned after, doubl
     return 0;
 }
 
+/* Seconds that earlier starts spent on the samples of `lines`. */
+static double spent_before(const json_t *lines) {
+    double spent = 0, start = 0;
+    const json_t *line;
+    size_t i;
+    json_array_foreach(lines, i, line) {
+        const char *type = json_string_value(json_object_get(line, "type"));
+        double elapsed = json_number_value(json_object_get(line, "elapsed_s"));
+        if (type && strcmp(type, "run") == 0) {
+            spent += start;
+            start = 0;
+        }
+        if (elapsed > start) start = elapsed;
+    }
+    return spent + start;
+}
+
 int session_samples(struct session *s, const json_t *lines, const struct plan_step *steps, unsigned count,
                     struct err *e) {
     const struct stats_stop_rule narrow = {.least = s->plan->least, .width = s->plan->precision},
                                  budget = {.least = s->plan->least, .budget_s = s->plan->budget_s};
-    int64_t start = clock_mono_ns();
+    double before_s = spent_before(lines);
+    s->began_ns = clock_mono_ns();
     for (unsigned i = 0; i < count; i++) {
         const struct plan_step *step = &steps[i];
         if (i > 0 && steps[i - 1].repetition != step->repetition) {
             unsigned after = step->repetition - 1;
-            double spent_s = (double)(clock_mono_ns() - start) / 1e9;
+            double spent_s = before_s + (double)(clock_mono_ns() - s->began_ns) / 1e9;
             TRY(end_narrow(s, lines, after, &narrow, e));
             double next_s = seconds_left(s, steps, i, count, true);
             if (next_s > 0 && stats_stop(after, INFINITY, spent_s, next_s, &budget) == STATS_SPENT)

@@ -286,6 +286,7 @@ json_t *session_sample(const struct session *s, const struct plan_step *step, un
     json_object_set_new(line, "flags", flags(s, &c->resources, r));
     json_object_set_new(line, "sampler_cost_share", json_real(o->cost_share));
     json_object_set_new(line, "series", sampler_series(o->sampler, RUNNER_INTERVAL_MS / 1e3));
+    json_object_set_new(line, "elapsed_s", seconds(between(s->began_ns, clock_mono_ns())));
     json_object_set_new(line, "phases", phases(o));
     json_object_set_new(line, "output", json_string(r->output_path));
     return line;

@@ -32,6 +32,7 @@ struct session {
     bool *ended; /* [case]: narrow enough */
     bool *done;  /* [step] */
     unsigned samples, bad;
+    int64_t began_ns; /* CLOCK_MONOTONIC, of this start's samples */
 };
 
 /* One run of a stack's script and all that belongs to it. */

@@ -124,6 +124,20 @@ def test_stops_when_it_is_enough(bench, keys, why, after):
         assert bench.out.read_bytes() == before
 
 
+def test_a_budget_counts_all_starts(bench):
+    bench.stack("a", STEADY)
+    plan = bench.plan(["a"], repetitions=8, budget="1h")
+    assert bench.run(plan).returncode == 0
+    lines = [json.loads(line) for line in bench.out.read_text().splitlines()]
+    kept = [line for line in lines if line["type"] != "end"][:-2]  # cut short after six samples …
+    assert [line["type"] for line in kept].count("sample") == 6 and kept[-1]["elapsed_s"] < 600
+    kept[-1]["elapsed_s"] = 7200  # … which took two hours
+    bench.out.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    assert bench.run(plan, "--resume").returncode == 0
+    (stop,) = bench.lines("stop")
+    assert (stop["why"], stop["repetitions"]) == ("budget", 6) and len(bench.lines("sample")) == 6
+
+
 @pytest.mark.parametrize(
     "keys, word",
     [
