@@ -170,6 +170,17 @@ function toggles(c, redraw) {
   return h("div", { class: "controls" }, cache, h("label", {}, box, "with deployment (pull, start, ending)"));
 }
 
+/** Functions by their own CPU time, of extra runs under a profiler. */
+function profiles(c) {
+  return c.stacks.map((s) => {
+    const p = fileOf(c).profiles.filter((x) => x.stack === s.stack && x.case === c.case).pop();
+    if (!p) return null;
+    if (!p.functions.length) return h("p", { class: "soft" }, `No profile of ${star(s)}: ${p.error}.`);
+    const title = `CPU profile of ${star(s)}: functions by their own time`;
+    return folded(title, table(`${p.samples} samples by ${p.profiler} in one extra run, whose times count nowhere (${p.file})`, ["Function", "% of samples"], p.functions.map((f) => [f.function, show(f.percent, 10.5)])));
+  });
+}
+
 function whereTimeGoes(c) {
   const all = timed(c);
   if (!all.length) return [heading("time", "Where the time goes", "No run of this case has a time")];
@@ -183,6 +194,7 @@ function whereTimeGoes(c) {
     toggles(c, choose),
     h("div", { id: "time-bars" }, bars(`${state.deployment ? "Total" : "Job"} time by phase: ${all.map((s) => `${s.stack} ${show(median(s, key))} s`).join(", ")}`, "s", PHASES, rows, barWidth())),
     h("p", { class: "soft" }, `Bars are medians of each phase, so their sum can differ a little from the median of all; whiskers are the 95 % interval of the ${state.deployment ? "total" : "job"} time.`),
+    profiles(c),
     folded("The numbers", table("Seconds by phase, medians", ["Stack", ...PHASES.map((p) => p.name), "total", "flush after it"], phaseRows)),
   ];
 }

@@ -193,12 +193,14 @@ int session_ready_data(struct session *s, unsigned index, struct err *e) {
     return s->data_told[index] ? 0 : results_add(&s->results, data_line(s, index), e);
 }
 
-/* Of a start that was killed only the outputs stay; who holds the result file's lock may do this. */
+/* Of a start that was killed only outputs and profiles stay; who holds the result file's lock may do this. */
 static void clear_work(const struct session *s) {
     DIR *d = opendir(s->work);
     for (struct dirent *entry; d && (entry = readdir(d));) {
         char path[4400];
-        if (*entry->d_name == '.' || strcmp(entry->d_name, "output") == 0) continue;
+        if (*entry->d_name == '.' || strcmp(entry->d_name, "output") == 0 ||
+            strcmp(entry->d_name, "profile") == 0)
+            continue;
         snprintf(path, sizeof path, "%s/%s", s->work, entry->d_name);
         file_remove_tree(path);
     }
@@ -227,6 +229,7 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     TRY(session_samples(s, lines, steps, count, e));
     if (s->plan->serve_jobs) TRY(session_serve(s, lines, e));
     if (s->plan->minimum_memory) TRY(session_minimum(s, lines, e));
+    if (s->plan->profile) TRY(session_profile(s, lines, e));
     if (!session_has_line(lines, "end", NULL, NULL))
         TRY(results_add(&s->results,
                         json_pack("{s:s,s:i,s:o}", "type", "end", "samples", (int)s->samples, "seconds",

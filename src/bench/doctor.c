@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "bench/environment.h"
+#include "bench/profiler.h"
 #include "bench/stack.h"
 #include "edge/duckdb.h"
 #include "edge/proc.h"
@@ -105,6 +106,19 @@ static void look_at_tools(json_t *list, const char *home, const char *mmdb) {
         "scripts/setup for a free one, or give --mmdb FILE");
 }
 
+static void look_at_profilers(json_t *list, const char *home) {
+    static const char *const all[][2] = {{"perf", "CPU profiles of native code"},
+                                         {"py-spy", "CPU profiles of Python"},
+                                         {"jfr", "CPU profiles of the JVM"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct profiler p;
+        char what[96];
+        bool known = profiler_find(all[i][0], home, &p);
+        snprintf(what, sizeof what, "%s (weir bench --profile)", all[i][1]);
+        add(list, all[i][0], known && *p.program, what, "it is not on PATH", known ? p.how : "");
+    }
+}
+
 json_t *doctor_look(const struct runner *r, const char *home, const char *stacks_root, const char *mmdb) {
     json_t *list = json_array();
     if (!list) return NULL;
@@ -112,6 +126,7 @@ json_t *doctor_look(const struct runner *r, const char *home, const char *stacks
     look_at_kernel(list, r);
     look_at_others(list);
     look_at_tools(list, home, mmdb);
+    look_at_profilers(list, home);
     look_at_stacks(list, stacks_root);
     return list;
 }

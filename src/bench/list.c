@@ -27,7 +27,7 @@ static double studies(const struct plan *p, unsigned case_index, double one_run)
     const struct plan_case *c = &p->cases[case_index];
     for (unsigned i = 0; i < case_index; i++)
         if (p->cases[i].data == c->data) return 0;
-    return c->cold ? 0 : one_run * ((p->minimum_memory ? MINIMUM_RUNS : 0) + p->serve_jobs);
+    return c->cold ? 0 : one_run * ((p->minimum_memory ? MINIMUM_RUNS : 0) + p->serve_jobs + p->profile);
 }
 
 static struct estimate estimate_case(const struct bench_request *q, const struct pace *pace,

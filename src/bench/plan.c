@@ -93,6 +93,13 @@ static int read_duration(const struct reader *r, const json_t *o, const char *ke
     return 0;
 }
 
+static int read_yes(const struct reader *r, const json_t *o, const char *key, bool *out) {
+    const json_t *v = json_object_get(o, key);
+    if (v && !json_is_boolean(v)) return wrong(r, key, "must be true or false");
+    *out = json_is_true(v);
+    return 0;
+}
+
 static bool is_word(const char *text, const char *const *words) {
     for (; *words; words++)
         if (strcmp(text, *words) == 0) return true;
@@ -435,8 +442,8 @@ static int read_aa(const struct reader *r, const json_t *root) {
 
 static int read_plan(const struct reader *r, const json_t *root, const struct plan_context *c) {
     static const char *const keys[] = {
-        "name", "stacks",  "data",   "cases", "resources", "backend", "repetitions",    "cache", "parsing",
-        "seed", "timeout", "budget", "aa",    "precision", "serve",   "minimum_memory", NULL};
+        "name", "stacks",  "data",   "cases", "resources", "backend", "repetitions",    "cache",   "parsing",
+        "seed", "timeout", "budget", "aa",    "precision", "serve",   "minimum_memory", "profile", NULL};
     struct plan *p = r->p;
     struct axes axes = default_axes(c);
     const char *backend = "process";
@@ -455,9 +462,8 @@ static int read_plan(const struct reader *r, const json_t *root, const struct pl
     TRY(read_share(r, root, "precision", &p->precision));
     TRY(read_duration(r, root, "budget", &p->budget_s));
     TRY(read_aa(r, root));
-    const json_t *minimum = json_object_get(root, "minimum_memory");
-    if (minimum && !json_is_boolean(minimum)) return wrong(r, "minimum_memory", "must be true or false");
-    p->minimum_memory = json_is_true(minimum);
+    TRY(read_yes(r, root, "minimum_memory", &p->minimum_memory));
+    TRY(read_yes(r, root, "profile", &p->profile));
     p->seed = (uint64_t)seed;
     p->serve_jobs = (unsigned)serve;
     return read_cases(r, root, c, &axes);
@@ -511,11 +517,12 @@ json_t *plan_json(const struct plan *p) {
         json_array_append_new(cases, json_string(p->cases[i].name));
         json_array_append_new(repetitions, json_integer(p->cases[i].repetitions));
     }
-    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:o,s:f,s:I,s:f,s:f,s:s?,s:i,s:b}", "name", p->name, "backend",
-                     "process", "stacks", stacks, "data", data, "cases", cases, "repetitions",
+    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:o,s:f,s:I,s:f,s:f,s:s?,s:i,s:b,s:b}", "name", p->name,
+                     "backend", "process", "stacks", stacks, "data", data, "cases", cases, "repetitions",
                      (int)p->repetitions, "case_repetitions", repetitions, "precision", p->precision, "seed",
                      (json_int_t)p->seed, "timeout_s", p->timeout_s, "budget_s", p->budget_s, "aa", p->aa,
-                     "serve", (int)p->serve_jobs, "minimum_memory", (int)p->minimum_memory);
+                     "serve", (int)p->serve_jobs, "minimum_memory", (int)p->minimum_memory, "profile",
+                     (int)p->profile);
 }
 
 unsigned plan_case_samples(const struct plan *p) {

@@ -44,7 +44,7 @@ struct plan {
     bool cold; /* a case is */
     unsigned repetitions,
         serve_jobs; /* repetitions: the most of any case; serve_jobs 0: no study of `serve` */
-    bool minimum_memory;
+    bool minimum_memory, profile;
     uint64_t seed;
     double timeout_s;
     double precision; /* a case ends when all its intervals are this narrow (stats_stop); 0: never */

@@ -199,11 +199,12 @@ static json_t *records(const json_t *const *list, size_t count) {
 static json_t *file(const struct results_file *f) {
     json_t *runs = json_array();
     for (size_t i = 0; i < f->run_count; i++) json_array_append(runs, (json_t *)f->runs[i].record);
-    return json_pack("{s:o,s:b,s:b,s:I,s:o,s:o,s:o,s:o,s:o}", "path", text(f->path), "truncated",
+    return json_pack("{s:o,s:b,s:b,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "path", text(f->path), "truncated",
                      (int)f->truncated, "ended", (int)f->ended, "samples", (json_int_t)f->sample_count,
                      "runs", runs, "data", records(f->data, f->data_count), "stacks",
                      records(f->stacks, f->stack_count), "minimums", records(f->minimums, f->minimum_count),
-                     "serves", records(f->serves, f->serve_count));
+                     "serves", records(f->serves, f->serve_count), "profiles",
+                     records(f->profiles, f->profile_count));
 }
 
 static json_t *prices(const struct cost_prices *p) {

@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "bench/profiler.h"
 
 #include <errno.h>
 #include <math.h>
@@ -82,7 +83,9 @@ static int take_run(struct session *s, const struct session_job *j, const char *
     const char *slash = strrchr(s->work, '/');
     snprintf(out->output_path, sizeof out->output_path, "%s/output/%s.txt", slash ? slash + 1 : s->work,
              j->label);
-    const char *const argv[] = {"./run", file, NULL}, *const env[] = {own, NULL};
+    const char *argv[PROFILER_ARGV_MAX] = {"./run", file}, *env[3] = {own}, *more[2] = {0};
+    if (j->profiler) TRY(profiler_command(j->profiler, j->profile, file, &job->arena, argv, more, e));
+    env[1] = more[0];
     const struct run_request q = {.argv = argv,
                                   .env = env,
                                   .dir = stack->dir,

@@ -39,9 +39,11 @@ struct session {
 struct session_job {
     const struct plan_case *c;
     unsigned case_index, stack_index;
-    const char *label;            /* names its folder, its output, and its control group */
-    struct plan_resources limits; /* as enforced; the stack is told the same */
-    bool keep_lake;               /* do not remove it afterwards, whatever comes out */
+    const char *label;               /* names its folder, its output, and its control group */
+    struct plan_resources limits;    /* as enforced; the stack is told the same */
+    const struct profiler *profiler; /* it runs under this one, which writes `profile`; NULL: under none */
+    const char *profile;
+    bool keep_lake; /* do not remove it afterwards, whatever comes out */
 };
 
 struct session_result {
@@ -87,9 +89,13 @@ double session_pace(const struct session *s, unsigned case_index, unsigned stack
 /* Whether `lines` hold one of this type, case and stack; NULL: any. */
 bool session_has_line(const json_t *lines, const char *type, const char *name, const char *stack);
 
+/* Whether the studies take this case: of each data set the first, if it is warm. */
+bool session_is_studied(const struct session *s, unsigned case_index);
+
 /* The smallest memory limit with which each stack still gets a case right, by bisection; the studies of
- * `serve`. Each result is a line. */
+ * `serve`; where CPU time goes. Each result is a line. */
 int session_minimum(struct session *s, json_t *lines, struct err *e);
 int session_serve(struct session *s, json_t *lines, struct err *e);
+int session_profile(struct session *s, json_t *lines, struct err *e);
 
 #endif

@@ -57,11 +57,8 @@ static int read_key(struct reader *r, const yaml_node_t *name, const yaml_node_t
     const struct {
         const char *key;
         const char **out;
-    } texts[] = {{"name", &s->name},
-                 {"title", &s->title},
-                 {"url", &s->url},
-                 {"made_by", &s->made_by},
-                 {"colour", &s->colour}};
+    } texts[] = {{"name", &s->name},       {"title", &s->title},   {"url", &s->url},
+                 {"made_by", &s->made_by}, {"colour", &s->colour}, {"profiler", &s->profiler}};
     const char *key = text_of(name);
     if (!key) return fail(r, name, "stack.yaml", "a key must be a word");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -77,7 +74,7 @@ static int read_key(struct reader *r, const yaml_node_t *name, const yaml_node_t
     }
     return fail(r, name, key,
                 "unknown key; allowed: name, title, url, made_by, versions, backends, features, colour, "
-                "variants");
+                "profiler, variants");
 }
 
 static int read_document(struct reader *r, const char *name) {

@@ -17,6 +17,7 @@ struct stack {
     struct arena arena;
     char dir[PATH_MAX]; /* absolute */
     const char *name, *title, *url, *made_by, *colour;
+    const char *profiler;  /* perf, py-spy or jfr; NULL: none */
     const char **versions; /* a command and its arguments, NULL at the end; NULL: none given */
     const char *backends[STACK_LIST_MAX + 1], *features[STACK_LIST_MAX + 1]; /* NULL at the end */
     const char *variants[STACK_LIST_MAX + 1];                                /* their names */

@@ -63,8 +63,7 @@ static int find_minimum(struct session *s, unsigned case_index, unsigned stack_i
                        e);
 }
 
-/* Of each data set only the first case: with all it is allowed, warm, strict. */
-static bool is_studied(const struct session *s, unsigned case_index) {
+bool session_is_studied(const struct session *s, unsigned case_index) {
     const struct plan_case *c = &s->plan->cases[case_index];
     for (unsigned i = 0; i < case_index; i++)
         if (s->plan->cases[i].data == c->data) return false;
@@ -77,7 +76,7 @@ int session_minimum(struct session *s, json_t *lines, struct err *e) {
         return 0;
     }
     for (unsigned c = 0; c < s->plan->case_count; c++)
-        for (unsigned k = 0; is_studied(s, c) && k < s->plan->stack_count; k++)
+        for (unsigned k = 0; session_is_studied(s, c) && k < s->plan->stack_count; k++)
             if (!session_has_line(lines, "minimum", s->plan->cases[c].name, s->plan->stacks[k]))
                 TRY(find_minimum(s, c, k, e));
     return 0;
@@ -223,7 +222,7 @@ static int serve_stack(struct session *s, unsigned case_index, unsigned stack_in
 
 int session_serve(struct session *s, json_t *lines, struct err *e) {
     for (unsigned c = 0; c < s->plan->case_count; c++)
-        for (unsigned k = 0; is_studied(s, c) && k < s->plan->stack_count; k++) {
+        for (unsigned k = 0; session_is_studied(s, c) && k < s->plan->stack_count; k++) {
             char script[PATH_MAX + 16];
             snprintf(script, sizeof script, "%s/serve", s->stacks[k].dir);
             if (session_has_line(lines, "serve", s->plan->cases[c].name, s->plan->stacks[k])) continue;

@@ -39,7 +39,7 @@ static const struct cli_usage usage = {
 
 struct arguments {
     const char *stacks, *runs, *out, *pipeline, *mmdb, *data_dir, *serve;
-    bool quick, resume, list, min_memory;
+    bool quick, resume, list, min_memory, profile;
 };
 
 /* Everything resolved. */
@@ -209,6 +209,7 @@ static int add_studies(struct bench *b, struct err *e) {
     if (b->args.serve) TRY(units_parse_u64(b->args.serve, "--serve", 2, 1000, &jobs, e));
     b->plan.serve_jobs = (unsigned)jobs;
     b->plan.minimum_memory = b->plan.minimum_memory || b->args.min_memory;
+    b->plan.profile = b->plan.profile || b->args.profile;
     return 0;
 }
 
@@ -258,6 +259,8 @@ int cmd_bench(int argc, char **argv) {
         {"resume", NULL, "go on with the samples that --out does not hold yet", .flag = &a->resume},
         {"list", NULL, "say what would run and about how long it takes", .flag = &a->list},
         {"min-memory", NULL, "also find the least memory that is enough", .flag = &a->min_memory},
+        {"profile", NULL, "also run each stack once under a profiler: where its CPU time goes",
+         .flag = &a->profile},
         {"serve", "N", "also run N jobs in one resident session of each stack that has one",
          .text = &a->serve},
         {"pipeline", "FILE", "pipeline.yaml [WEIR_PIPELINE]", .text = &a->pipeline},
