@@ -27,7 +27,7 @@ static int run_command(const char *dir, const char *const *argv, struct arena *a
     struct stack here = {.name = argv[0]};
     struct stack_exit end = {0};
     snprintf(here.dir, sizeof here.dir, "%s", dir);
-    TRY(stack_spawn(&here, argv, arena, out, &end, e));
+    TRY(stack_spawn(&here, argv, NULL, arena, out, &end, e));
     if (end.code == 0) return 0;
     return err_set(e, end.code == ERR_INPUT ? ERR_INPUT : ERR_OUTSIDE, "%s failed (exit code %d)", argv[0],
                    end.code);

@@ -77,8 +77,8 @@ static int drain(int fd, struct buf *text, struct err *e) {
 }
 
 /* SIGCHLD, SIGINT and SIGTERM are blocked here, so none is missed between a look and the wait. */
-static int wait_for(pid_t pid, int from, struct buf *text, const sigset_t *signals, struct stack_exit *end,
-                    struct err *e) {
+static int wait_for(pid_t pid, int from, struct buf *text, const sigset_t *signals,
+                    const struct stack_watch *watch, struct stack_exit *end, struct err *e) {
     bool interrupted = false;
     int status = 0, rc = 0;
     int64_t deadline = INT64_MAX;
@@ -89,6 +89,7 @@ static int wait_for(pid_t pid, int from, struct buf *text, const sigset_t *signa
         if (done == pid) break;
         const struct timespec tick = {.tv_nsec = from >= 0 ? 10000000 : 200000000};
         int sig = sigtimedwait(signals, NULL, &tick);
+        if (watch) watch->look(watch->ctx);
         if ((sig == SIGINT || sig == SIGTERM) && !interrupted) {
             interrupted = true;
             deadline = clock_mono_ns() + GRACE_SECONDS * INT64_C(1000000000);
@@ -107,8 +108,8 @@ static int wait_for(pid_t pid, int from, struct buf *text, const sigset_t *signa
     return rc;
 }
 
-int stack_spawn(const struct stack *s, const char *const *argv, struct arena *arena, const char **out,
-                struct stack_exit *end, struct err *e) {
+int stack_spawn(const struct stack *s, const char *const *argv, const struct stack_watch *watch,
+                struct arena *arena, const char **out, struct stack_exit *end, struct err *e) {
     int pipes[2] = {-1, -1};
     if (out && pipe2(pipes, O_CLOEXEC | O_NONBLOCK))
         return err_errno(e, ERR_OUTSIDE, "could not make a pipe for stack \"%s\"", s->name);
@@ -124,7 +125,7 @@ int stack_spawn(const struct stack *s, const char *const *argv, struct arena *ar
     pid_t pid;
     int rc = stack_start(s, argv, &(struct stack_streams){-1, pipes[1], -1}, &pid, e);
     if (pipes[1] >= 0) close(pipes[1]);
-    if (!rc) rc = wait_for(pid, pipes[0], &text, &signals, end, e);
+    if (!rc) rc = wait_for(pid, pipes[0], &text, &signals, watch, end, e);
     if (pipes[0] >= 0) close(pipes[0]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!rc && out) {
@@ -144,7 +145,7 @@ int stack_versions(struct stack *s, json_t **found, const char **why, struct err
         *why = "stack.yaml names no versions command";
         return 0;
     }
-    int rc = stack_spawn(s, s->versions, &s->arena, &text, &end, &problem);
+    int rc = stack_spawn(s, s->versions, NULL, &s->arena, &text, &end, &problem);
     if (rc == ERR_INTERRUPTED) return err_set(e, rc, "%s", problem.msg);
     if (rc) {
         *why = arena_printf(&s->arena, "%s", problem.msg);

@@ -41,9 +41,14 @@ struct stack_exit {
 /* Run argv[0] (a path; relative to the stack's folder) in that folder, its own process group, standard input
  * empty, its output on our standard error, or collected in *out when that is not NULL (64 KiB at most;
  * NUL-terminated, in `arena`). SIGINT and SIGTERM are passed on as SIGTERM; after ten seconds it is killed,
- * and ERR_INTERRUPTED returned. A command that cannot be started: ERR_OUTSIDE. */
-int stack_spawn(const struct stack *s, const char *const *argv, struct arena *arena, const char **out,
-                struct stack_exit *end, struct err *e);
+ * and ERR_INTERRUPTED returned. A command that cannot be started: ERR_OUTSIDE. `watch` is called some times a
+ * second meanwhile; NULL: nobody watches. */
+struct stack_watch {
+    void (*look)(void *ctx);
+    void *ctx;
+};
+int stack_spawn(const struct stack *s, const char *const *argv, const struct stack_watch *watch,
+                struct arena *arena, const char **out, struct stack_exit *end, struct err *e);
 
 /* Descriptors for a child's streams; -1: nothing to read, our standard error for the other two. */
 struct stack_streams {

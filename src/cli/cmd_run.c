@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "base/units.h"
+#include "bench/runner.h"
 #include "bench/stack.h"
 #include "cli/cli.h"
 #include "cli/inputs.h"
@@ -156,6 +157,23 @@ static int judge(const struct stack *st, const struct stack_exit *end, struct er
     return err_set(e, ERR_OUTSIDE, "stack \"%s\" failed with exit code %d", st->name, end->code);
 }
 
+/* What a stack that runs has told, as one line on the terminal. */
+struct watched {
+    const char *stack, *events_file;
+    int64_t start_ns;
+};
+
+static void show_stack(void *ctx) {
+    const struct watched *w = ctx;
+    struct run_events n;
+    char rows[32] = "";
+    run_events_read(w->events_file, &n);
+    const char *phase = n.committed ? "committed" : n.ready ? "running" : n.start ? "starting" : "waiting";
+    if (n.rows && !n.committed) snprintf(rows, sizeof rows, "  %.1f M rows", (double)n.rows / 1e6);
+    fprintf(stderr, "\r\033[K%s  %s  %.0f s%s", w->stack, phase,
+            (double)(clock_mono_ns() - w->start_ns) / 1e9, rows);
+}
+
 static int run_in_folder(struct session *s, const struct stack *st, const char *dir, json_t **result,
                          struct stack_exit *end, struct err *e) {
     struct job *j = &s->job;
@@ -166,7 +184,12 @@ static int run_in_folder(struct session *s, const struct stack *st, const char *
     if (!file || !j->events_file || !j->result_file) return err_nomem(e);
     TRY(job_write(j, file, e));
     const char *const argv[] = {"./run", file, NULL};
-    TRY(stack_spawn(st, argv, &j->arena, NULL, end, e));
+    struct watched w = {st->name, j->events_file, clock_mono_ns()};
+    const struct stack_watch watch = {show_stack, &w};
+    bool shown = !s->args.json && isatty(STDERR_FILENO);
+    int rc = stack_spawn(st, argv, shown ? &watch : NULL, &j->arena, NULL, end, e);
+    if (shown) fputs("\r\033[K", stderr);
+    TRY(rc);
     TRY(judge(st, end, e));
     return job_result_read(j->result_file, result, e);
 }

@@ -139,7 +139,7 @@ static int setup(const char *root, const char *name, struct err *e) {
     struct stack_exit end = {0};
     const char *const argv[] = {"./setup", NULL};
     int rc = stack_read(&s, root, name, e);
-    if (!rc) rc = stack_spawn(&s, argv, &s.arena, NULL, &end, e);
+    if (!rc) rc = stack_spawn(&s, argv, NULL, &s.arena, NULL, &end, e);
     if (!rc && end.code)
         rc = err_set(e, ERR_OUTSIDE, "the setup of stack \"%s\" failed (exit code %d)", name, end.code);
     stack_release(&s);

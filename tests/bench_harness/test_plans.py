@@ -229,20 +229,11 @@ def test_idiomatic_over_dirt_is_compared_with_itself(bench):
     assert bench.samples()["b"]["status"] == "different"
 
 
-def test_control_codes_on_a_terminal_only(bench):
-    bench.stack("a", "time.sleep(0.5)\nnative()\n")
-    plan = bench.plan(["a"])
-    plain = bench.run(plan)
-    assert plain.returncode == 0
-    assert "\033" not in plain.stderr and "\r" not in plain.stderr and "1/1  a  few/csv" in plain.stderr
-    bench.out.unlink()
+def on_a_terminal(bench, command: list[str]) -> bytes:
+    """What it shows there, on standard error."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        bench.command(plan),
-        env=bench.environment(),
-        stderr=theirs,
-        stdout=subprocess.DEVNULL,
-        cwd=bench.folder,
+        command, env=bench.environment(), stderr=theirs, stdout=subprocess.DEVNULL, cwd=bench.folder
     )
     os.close(theirs)
     shown = b""
@@ -251,6 +242,40 @@ def test_control_codes_on_a_terminal_only(bench):
             shown += chunk
     os.close(ours)
     assert process.wait() == 0
+    return shown
+
+
+def test_run_shows_what_another_stack_does(bench):
+    told = """
+with open(job["events_file"], "a") as f:
+    for name in ("start", "ready"):
+        f.write(json.dumps({"t_ns": time.time_ns(), "event": name}) + "\\n")
+    f.write(json.dumps({"t_ns": time.time_ns(), "event": "progress", "rows": 3_200_000}) + "\\n")
+time.sleep(1)
+native({"events_file": path + ".other"})
+"""
+    bench.stack("a", told)
+    source = bench.folder / "a.csv"
+    source.write_text(
+        "event_id,user_id,timestamp,page_url,referrer,device,ip_address\n1,u,2024-01-02T03:04:05Z,,,,\n"
+    )
+    command = [str(engine.BINARY), "run", "--stack", "a", "--lake", str(bench.folder / "lake")]
+    command += ["--mmdb", str(bench.mmdb), str(source)]
+    drawn = on_a_terminal(bench, command).split(b"\r\033[K")
+    assert any(line.startswith(b"a  running  ") and line.endswith(b"  3.2 M rows") for line in drawn), drawn
+    assert drawn[-1] == b"", "the line is erased"
+    plain = subprocess.run(command, env=bench.environment(), capture_output=True, text=True, check=True)
+    assert "running" not in plain.stderr and "\033" not in plain.stderr
+
+
+def test_control_codes_on_a_terminal_only(bench):
+    bench.stack("a", "time.sleep(0.5)\nnative()\n")
+    plan = bench.plan(["a"])
+    plain = bench.run(plan)
+    assert plain.returncode == 0
+    assert "\033" not in plain.stderr and "\r" not in plain.stderr and "1/1  a  few/csv" in plain.stderr
+    bench.out.unlink()
+    shown = on_a_terminal(bench, bench.command(plan))
     drawn = [part for part in shown.split(b"\r\033[K") if part.startswith(b"[")]
     assert any(b"0/1  a  " in line and b"few/csv" in line for line in drawn)
     assert max(map(len, drawn)) < 80, "a line that wraps stays on the terminal"
