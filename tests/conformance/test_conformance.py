@@ -19,7 +19,7 @@ import pytest
 from reference import pipeline_reference as reference
 from tools import engine, mmdb_writer
 
-from conformance import cases
+from conformance import cases, make_parquet
 
 BY_ID = {c.id: c for c in cases.CASES if not c.kit_only}
 
@@ -44,6 +44,10 @@ def test_database_is_what_it_says(name):
     """The file that the kit ships was made from the networks that stand beside it."""
     d = cases.DATABASES[name]
     assert mmdb_writer.build(d.networks, **d.options) == d.data
+
+
+def test_parquet_cases_are_what_their_maker_makes():
+    assert make_parquet.text() == make_parquet.OUT.read_text()
 
 
 def test_ids_say_their_clause():

@@ -131,7 +131,6 @@ def test_kept_columns_keep_their_type(path):
         ("page_url", pa.array([1, 2, 3]), "int64"),
         ("user_id", pa.array([[1], [2], [3]]), "nested"),
         ("device", pa.array([{"a": 1}] * 3), "nested"),
-        ("ip_address", pa.array([b"1"] * 3), "binary"),
         ("timestamp", pa.array([dt.date(2024, 1, 1)] * 3), "date"),
         ("referrer", pa.array([decimal.Decimal("1.0")] * 3), "decimal"),
         ("user_id", pa.array([True] * 3), "bool"),

@@ -41,8 +41,13 @@ def _is_text(t: pa.DataType) -> bool:
     return pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t)
 
 
+def _is_bytes(t: pa.DataType) -> bool:
+    """Text of old files of Spark and Athena, which do not say so."""
+    return pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_binary_view(t)
+
+
 def _fits(t: pa.DataType, role: str, p: Pipeline) -> bool:
-    if _is_text(t):
+    if _is_text(t) or _is_bytes(t) or pa.types.is_null(t):
         return True
     if role == "timestamp":
         return pa.types.is_timestamp(t) or (p.timestamp != "iso8601" and pa.types.is_integer(t))
@@ -121,9 +126,12 @@ def _parsed(batch: pa.RecordBatch, source: Source, wanted: list[int], names: lis
     for w, name, array in zip(wanted, names, batch.columns):
         if pa.types.is_timestamp(array.type):
             array = _as_us(array)
-        elif _is_text(array.type):
+        elif pa.types.is_null(array.type):
+            array = pa.nulls(len(array), pa.string())
+        elif _is_text(array.type) or _is_bytes(array.type):
             try:
                 array.validate(full=True)
+                array = array.cast(pa.large_string()) if _is_bytes(array.type) else array
             except pa.ArrowInvalid as e:
                 raise BadInput(f'{source.name}: column "{name}" has text that is not UTF-8') from e
         columns[str(w)] = pl.Series(str(w), array)
