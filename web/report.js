@@ -43,8 +43,12 @@ function valueNodes(s, key) {
   return [show(m), h("span", { class: "range" }, r ? `[${show(r[0], m)}, ${show(r[1], m)}]` : `n=${cell.n}`)];
 }
 
+/** A case's name, with what tells it from others: machine, file; of cases that only kernel or version parts, which it is. */
 function caseTitle(c) {
-  return D.files.length > 1 ? `${c.case} · ${c.machine} · ${fileName(fileOf(c))}` : c.case;
+  const several = D.files.length > 1, machines = new Set(D.cases.map((o) => o.machine)).size > 1;
+  const title = (o) => [o.case, ...(several || machines ? [o.machine] : []), ...(several ? [fileName(fileOf(o))] : [])].join(" · ");
+  const alike = D.cases.filter((o) => title(o) === title(c));
+  return alike.length > 1 ? `${title(c)} · ${alike.indexOf(c) + 1} of ${alike.length}, ${c.first_date}` : title(c);
 }
 
 /** The same case but for one attribute. */

@@ -165,6 +165,52 @@ def test_toggles(made: pathlib.Path, driver: str) -> None:
 
 
 @needs_browser
+@pytest.mark.parametrize("together", [False, True])
+def test_machines_stand_side_by_side(tmp_path: pathlib.Path, driver: str, together: bool) -> None:
+    """Of one case on two machines each has a name of its own and its own figures, in two files or in one."""
+    files = [
+        results.write(tmp_path / f"{machine}.jsonl", results.Plan(seed=seed, machine=machine, series=False))
+        for seed, machine in ((1, "one"), (2, "two"))
+    ]
+    if together:
+        both = tmp_path / "both.jsonl"
+        both.write_text("".join(f.read_text() for f in files))
+        files = [both]
+    made = page(tmp_path, *files)
+    with browser.browser(driver, width=360) as session:
+        session.open(made)
+        options = texts(session, "#case option")
+        assert ["Example CPU" in o for o in options] == [True, False]
+        assert ["Other CPU" in o for o in options] == [False, True]
+        assert len(texts(session, "#answer details tbody tr")) >= 2, "all cases, one on each line"
+        seen = []
+        for i in range(2):
+            session.run(
+                "const s = document.getElementById('case'); s.value = arguments[0];"
+                "s.dispatchEvent(new Event('change'));",
+                str(i),
+            )
+            seen.append((texts(session, "#scope")[0], texts(session, "#answer table")[0]))
+        assert ["Example CPU" in scope for scope, _ in seen] == [True, False]
+        assert seen[0][1] != seen[1][1]
+        assert session.run("return document.documentElement.scrollWidth") == 360
+        assert session.complaints() == []
+
+
+@needs_browser
+def test_cases_of_one_name_are_told_apart(tmp_path: pathlib.Path, driver: str) -> None:
+    """Another kernel on the same machine is another case, though nothing in its name says so."""
+    first = results.write(tmp_path / "first.jsonl", results.Plan(series=False)).read_text()
+    kernel = json.loads(first.splitlines()[0])["environment"]["kernel"]
+    both = tmp_path / "both.jsonl"
+    both.write_text(first + first.replace(json.dumps(kernel), json.dumps(kernel + "-new")))
+    with browser.browser(driver) as session:
+        session.open(page(tmp_path, both))
+        options = texts(session, "#case option")
+        assert len(options) == len(set(options)) == 2, options
+
+
+@needs_browser
 def test_prices_can_be_changed(made: pathlib.Path, driver: str) -> None:
     first = "return document.querySelector('#cost tbody td').textContent"
     change = (
