@@ -86,7 +86,8 @@ def case(
 
 
 def refused(name: str, content: Any, error: str, pipeline: Any = None) -> dict:
-    made = {"id": f"1.5-{name}", "inputs": {"input.parquet": content}}
+    inputs = content if isinstance(content, dict) and "base64" not in content else {"input.parquet": content}
+    made = {"id": f"1.5-{name}", "inputs": inputs}
     return made | ({"pipeline": pipeline} if pipeline else {}) | {"error": error}
 
 
@@ -271,8 +272,79 @@ def of_kept() -> Iterator[dict]:
     yield refused("keep-string-of-integers", parquet(table(x=pa.array([1]))), "x", keep("string"))
 
 
+def of_several() -> Iterator[dict]:
+    """What one file, or one row, alone does not show."""
+    yield case(
+        "no-rows-beside-rows",
+        {"a.parquet": parquet(table().slice(0, 0)), "b.parquet": parquet(table())},
+        [event()],
+    )
+    line = ",".join(TEXT) + "\n" + ",".join({**TEXT, "event_id": "e0"}.values()) + "\n"
+    gaps = times(pa.timestamp("us"), US + 1800_000_000, US + 3600_000_001)
+    yield case(
+        "sessions-over-csv-and-parquet",
+        {"a.csv": line, "b.parquet": parquet(table(2, timestamp=gaps))},
+        [
+            event(0),
+            event(1, "2024-01-02T03:34:05.000000Z", seq=2, start=MOMENT),
+            event(2, "2024-01-02T04:04:05.000001Z", 1704168245000),
+        ],
+    )
+    yield case(
+        "typed-time-of-a-reject",
+        parquet(
+            table(event_id=pa.array([None], pa.string()), timestamp=times(pa.timestamp("ms"), US // 1000))
+        ),
+        [],
+        [["missing_event_id", None, *REJECT[1:]]],
+    )
+    for unit, value in (("epoch_s", 10**11), ("epoch_ms", 10**14), ("epoch_us", 10**17)):
+        yield case(
+            f"{unit.replace('_', '-')}-out-of-range",
+            parquet(table(2, timestamp=times(pa.int64(), value, -1))),
+            [
+                event(
+                    2,
+                    *{
+                        "epoch_s": ("1969-12-31T23:59:59.000000Z", -1000),
+                        "epoch_ms": ("1969-12-31T23:59:59.999000Z", -1),
+                        "epoch_us": ("1969-12-31T23:59:59.999999Z", -1),
+                    }[unit],
+                )
+            ],
+            [["bad_timestamp", "e1", "u1", "100000000000000000", *REJECT[3:]]],
+            epoch(unit),
+        )
+    pages = ["/a", "/b", "/a", None, "/é"]
+    rows = table(5, timestamp=times(pa.timestamp("us"), *(US + n for n in range(5))), page_url=pages)
+    events = [
+        event(n + 1, f"2024-01-02T03:04:05.00000{n}Z", seq=n + 1, start=MOMENT, page_url=page)
+        for n, page in enumerate(pages)
+    ]
+    full = {"dictionary_pagesize_limit": 3, "data_page_size": 4, "write_batch_size": 2}
+    deltas = dict.fromkeys((c for c in TEXT if c != "timestamp"), "DELTA_BYTE_ARRAY")
+    delta = {"use_dictionary": False, "column_encoding": deltas | {"timestamp": "DELTA_BINARY_PACKED"}}
+    for name, how in (("dictionary-falls-back", full), ("delta-of-v2", delta | {"data_page_version": "2.0"})):
+        yield case(name, parquet(rows, **how), events)
+    for name, bad in (("no-utf-8", pa.array([b"/\xff"])), ("integer", pa.array([7]))):
+        both = {"good.parquet": parquet(table()), "bad.parquet": parquet(table(page_url=bad))}
+        yield refused(f"{name}-names-the-file", both, "bad.parquet")
+    yield refused(
+        "fixed-length-for-text", parquet(table(page_url=pa.array([b"abcd"], pa.binary(4)))), "page_url"
+    )
+    lacking = {"input": {"keep": [{"name": "absent", "type": "long"}]}}
+    yield refused("keep-missing", parquet(table()), "absent", lacking)
+
+
 def lines() -> list[dict]:
-    return [{"clause": "1.5", "title": "Parquet"}, *of_times(), *of_files(), *of_texts(), *of_kept()]
+    return [
+        {"clause": "1.5", "title": "Parquet"},
+        *of_times(),
+        *of_files(),
+        *of_texts(),
+        *of_kept(),
+        *of_several(),
+    ]
 
 
 def text() -> str:
