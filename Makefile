@@ -68,7 +68,7 @@ print-cflags: ; $(info $(CFLAGS_ALL))
 print-units: ; $(info $(TEST_BINS))
 	@:
 
-.PHONY: install-deps install run check format test test-fast test-full conformance mutants clean
+.PHONY: install-deps install run stacks check format test test-fast test-full conformance mutants clean
 install-deps: ## install what is missing on Debian or Ubuntu (scripts/setup)
 	@scripts/setup
 
@@ -76,6 +76,10 @@ run: ## set up, build, make data, run the pipeline, show what came out
 	@scripts/setup
 	@$(MAKE) -s all
 	@scripts/demo
+
+stacks: ## set up and build all that weir bench compares: the stacks pythonic and spark too
+	@scripts/setup --stacks
+	@$(MAKE) -s all
 
 test: ## all tests: fast tier, then full tier
 	@scripts/setup --spark

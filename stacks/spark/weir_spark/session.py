@@ -22,6 +22,7 @@ from pyspark.sql import SparkSession
 
 from .errors import BadInput, Failed
 from .job import Job
+from .jvm import said
 
 STACK = Path(__file__).resolve().parents[1]
 JARS = STACK / ".jars"
@@ -31,6 +32,7 @@ MIB = 1 << 20
 OUTSIDE_BYTES = 640 * MIB
 LEAST_HEAP, LEAST_PAGES = 512 * MIB, 256 * MIB
 START_SECONDS = 120
+CLUSTER_SECONDS = 60  # until workers took the executors; Spark itself would wait for ever
 OPENED = (
     *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util"),
     *("java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs"),
@@ -50,6 +52,21 @@ class Budget:
     def of(cpus: int, memory_bytes: int) -> Budget:
         rest = memory_bytes - OUTSIDE_BYTES
         return Budget(cpus, max(LEAST_HEAP, rest // 2), max(LEAST_PAGES, rest - rest // 2))
+
+    @staticmethod
+    def in_cluster(cpus: int, memory_bytes: int, executors: int) -> tuple[Budget, Budget]:
+        """The driver's, a quarter, and each executor's."""
+        driver = max(OUTSIDE_BYTES + LEAST_HEAP, memory_bytes // 4)
+        each = Budget.of(-(-cpus // executors), (memory_bytes - driver) // executors)
+        return Budget(1, driver - OUTSIDE_BYTES, 0), each
+
+
+def executors() -> int:
+    """Of a cluster: WEIR_SPARK_EXECUTORS, one unless said."""
+    given = os.environ.get("WEIR_SPARK_EXECUTORS") or "1"
+    if not given.isdigit() or not 0 < int(given) <= 1000:
+        raise BadInput(f'WEIR_SPARK_EXECUTORS: "{given}" is no number from 1 to 1000')
+    return int(given)
 
 
 def master(cpus: int) -> str:
@@ -103,13 +120,48 @@ def settings(job: Job, budget: Budget, scratch: str) -> dict[str, str]:
     if conf["spark.master"].startswith("local"):
         conf["spark.driver.host"] = conf["spark.driver.bindAddress"] = "127.0.0.1"
         return conf
-    conf["spark.jars"] = ",".join(f"file:{jar}" for jar in sorted(JARS.glob("*.jar")))
-    conf["spark.cores.max"] = str(budget.cpus)
-    conf["spark.executorEnv.PYTHONPATH"] = str(STACK)
-    conf["spark.executor.memory"] = f"{budget.heap // MIB}m"
-    if _on_loopback(conf["spark.master"]):
+    return conf | _of_cluster(job, conf["spark.master"])
+
+
+def _of_cluster(job: Job, url: str) -> dict[str, str]:
+    """An executor has to have of everything what the driver of `local` has: it compiles and runs the same code."""
+    _, each = Budget.in_cluster(job.cpus, job.memory_bytes, executors())
+    conf = {
+        "spark.jars": ",".join(
+            f"local:{jar}" for jar in sorted(JARS.glob("*.jar"))
+        ),  # each worker has its own
+        "spark.cores.max": str(each.cpus * executors()),
+        "spark.executor.cores": str(each.cpus),
+        "spark.executor.memory": f"{each.heap // MIB}m",
+        "spark.memory.offHeap.size": str(each.pages),
+        "spark.executor.extraJavaOptions": " ".join(shared_java_options()),
+        "spark.executorEnv.PYTHONPATH": str(STACK),
+    }
+    if _on_loopback(url):
         conf["spark.driver.host"] = conf["spark.driver.bindAddress"] = "127.0.0.1"
     return conf
+
+
+def _await_executors(spark: SparkSession, conf: dict[str, str]) -> None:
+    """Where no worker has what is asked for, Spark waits in silence."""
+    url, want = conf["spark.master"], executors()
+    seconds = float(os.environ.get("WEIR_SPARK_WAIT") or CLUSTER_SECONDS)
+    deadline = time.monotonic() + seconds
+    context = spark.sparkContext._jsc.sc()
+    while True:
+        if context.isStopped():
+            raise Failed(f"SPARK_MASTER_URL: no master answers at {url}")
+        found = len(context.statusTracker().getExecutorInfos()) - 1  # the driver is one
+        if found >= want:
+            return
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    raise Failed(
+        f"the workers of {url} took {found} of {want} executors within {seconds:.0f} s; each asks for "
+        f"{conf['spark.executor.cores']} CPUs and {conf['spark.executor.memory']} of heap: ask for less (--threads, "
+        "--memory), for more and smaller ones (WEIR_SPARK_EXECUTORS), or start workers that offer it"
+    )
 
 
 def _on_loopback(url: str) -> bool:
@@ -126,8 +178,13 @@ def java() -> str:
 
 
 def java_options(heap: int) -> list[str]:
-    options = [
-        f"-Xmx{heap // MIB}m",
+    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
+    return [f"-Xmx{heap // MIB}m", *shared_java_options(), *opened]
+
+
+def shared_java_options() -> list[str]:
+    """Of the driver, and of executors, which Spark itself gives memory and opened packages."""
+    return [
         "-XX:+UseParallelGC",
         "-XX:-DontCompileHugeMethods",  # generated code of wide projections is long, and slow uncompiled
         "-Xss4m",
@@ -137,7 +194,6 @@ def java_options(heap: int) -> list[str]:
         f"-Dlog4j2.configurationFile=file:{STACK}/log4j2.properties",
         f"-Dweir.log={'warn' if os.environ.get('WEIR_DEBUG') else 'off'}",
     ]
-    return options + [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
 
 
 def class_path() -> str:
@@ -180,8 +236,19 @@ def open_session(job: Job, scratch: str, options: tuple[str, ...] = ()) -> Spark
     """`options`: for its JVM besides, in place of the class archive."""
     budget = Budget.of(job.cpus, job.memory_bytes)
     conf = settings(job, budget, scratch)
+    clustered = not conf["spark.master"].startswith("local")
+    if clustered:
+        budget, _ = Budget.in_cluster(job.cpus, job.memory_bytes, executors())
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = str(STACK)  # of Python workers too
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__path__[0])))
     _start_jvm(conf, budget.heap, options)
-    return SparkSession.builder.getOrCreate()
+    try:
+        spark = SparkSession.builder.getOrCreate()
+    except Exception as e:
+        if clustered:
+            raise Failed(f"SPARK_MASTER_URL: no master answers at {conf['spark.master']} ({said(e)})") from e
+        raise
+    if clustered:
+        _await_executors(spark, conf)
+    return spark
