@@ -16,7 +16,7 @@ OPT ?= -O3 -g $(LTO)
 # libpq's headers have a folder of their own in Debian.
 PG_INCLUDE ?= /usr/include/postgresql
 CFLAGS_ALL := $(CSTD) $(WARN) $(OPT) -pthread -fno-strict-aliasing -Isrc -isystem $(PG_INCLUDE) -DWEIR_VERSION='"$(VERSION)"' $(CFLAGS)
-LIBS := -l:libzstd.a -lz -lsnappy -llz4 -lxxhash -lmaxminddb -lsqlite3 -lpq -ljansson -lyaml -lm -lpthread
+LIBS := -lcurl -lcrypto -l:libzstd.a -lz -lsnappy -llz4 -lxxhash -lmaxminddb -lsqlite3 -lpq -ljansson -lyaml -lm -lpthread
 
 SRCS := $(filter-out %_test.c,$(wildcard $(FLOORS:%=src/%/*.c)))
 OBJS := $(SRCS:src/%.c=$(BUILD)/obj/%.o)

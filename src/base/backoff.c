@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-enum { DOUBLINGS = 10 };
+enum { DOUBLINGS = 10, PIECE_US = 50000 };
 
 int backoff_wait(unsigned number, uint64_t first_us, uint64_t most_us, struct err *e) {
     uint32_t r = 0;
@@ -13,6 +13,11 @@ int backoff_wait(unsigned number, uint64_t first_us, uint64_t most_us, struct er
     uint64_t about_us = first_us << (number < DOUBLINGS ? number : DOUBLINGS);
     if (about_us > most_us) about_us = most_us;
     uint64_t us = about_us / 4 + r % about_us;
-    nanosleep(&(struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000}, NULL);
+    while (us) { /* in pieces: a signal may reach another thread */
+        TRY(interrupt_check(e));
+        uint64_t piece = us < PIECE_US ? us : PIECE_US;
+        nanosleep(&(struct timespec){0, (long)piece * 1000}, NULL);
+        us -= piece;
+    }
     return interrupt_check(e);
 }

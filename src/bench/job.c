@@ -14,7 +14,7 @@
 enum { JOB_MAX = 64 << 20 }; /* a million input paths */
 
 void job_init(struct job *j) {
-    *j = (struct job){.mode = "overwrite"};
+    *j = (struct job){.mode = "overwrite", .s3_path_style = -1};
     arena_init(&j->arena);
 }
 
@@ -39,6 +39,10 @@ int job_write(const struct job *j, const char *path, struct err *e) {
                   j->warehouse, "namespace", j->namespace_name, "events", j->events, "rejects", j->rejects,
                   "resources", "cpus", j->cpus, "memory_bytes", (json_int_t)j->memory_bytes, "tmp_dir",
                   j->tmp_dir, "events_file", j->events_file, "result_file", j->result_file);
+    if (o && j->s3_endpoint)
+        json_object_set_new(json_object_get(o, "catalog"), "s3",
+                            json_pack("{s:s,s:s*,s:b}", "endpoint", j->s3_endpoint, "region", j->s3_region,
+                                      "path_style", j->s3_path_style != 0));
     if (!o) return err_set(e, ERR_INPUT, "could not write \"%s\": a path or name in it is not UTF-8", path);
     int rc = write_json(o, path, e);
     json_decref(o);
@@ -91,6 +95,15 @@ static int resources(const struct reader *r, const json_t *o) {
     return 0;
 }
 
+static int s3(const struct reader *r, const json_t *o) {
+    const json_t *style = json_object_get(o, "path_style");
+    if (o && !json_is_object(o)) return wrong(r, "catalog.s3", "must be an object");
+    if (style && !json_is_boolean(style)) return wrong(r, "catalog.s3.path_style", "must be true or false");
+    if (style) r->j->s3_path_style = json_is_true(style);
+    TRY(text(r, o, "endpoint", false, &r->j->s3_endpoint));
+    return text(r, o, "region", false, &r->j->s3_region);
+}
+
 static int read_job(const struct reader *r, const json_t *o) {
     struct job *j = r->j;
     const json_t *catalog = json_object_get(o, "catalog"), *pipeline = json_object_get(o, "pipeline");
@@ -104,6 +117,7 @@ static int read_job(const struct reader *r, const json_t *o) {
     TRY(text(r, catalog, "name", false, &j->catalog_name));
     TRY(text(r, catalog, "uri", true, &j->catalog_uri));
     TRY(text(r, catalog, "warehouse", true, &j->warehouse));
+    TRY(s3(r, json_object_get(catalog, "s3")));
     TRY(text(r, o, "namespace", false, &j->namespace_name));
     TRY(text(r, o, "events", false, &j->events));
     TRY(text(r, o, "rejects", false, &j->rejects));

@@ -17,6 +17,8 @@ struct job {
     const char *pipeline; /* a JSON object */
     const char *mmdb;
     const char *catalog_name, *catalog_uri, *warehouse;
+    const char *s3_endpoint, *s3_region; /* NULL: not said */
+    int s3_path_style;                   /* -1: not said */
     const char *namespace_name, *events, *rejects;
     double cpus;                                     /* 0: not said */
     uint64_t memory_bytes;                           /* 0: not said */

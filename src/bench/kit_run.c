@@ -27,12 +27,6 @@ static bool ends_with(const char *s, const char *tail) {
 
 /* ---- which cases ---- */
 
-static bool has_feature(const struct stack *s, const char *name) {
-    for (const char *const *f = s->features; *f; f++)
-        if (strcmp(*f, name) == 0) return true;
-    return false;
-}
-
 /* What a step needs of the stack.yaml's features that is not there, or NULL. */
 static const char *lacking(const struct stack *s, const json_t *step) {
     static const char *const endings[][2] = {{".gz", "gz"}, {".zst", "zst"}, {".parquet", "parquet"}};
@@ -40,9 +34,9 @@ static const char *lacking(const struct stack *s, const json_t *step) {
     json_t *content;
     json_object_foreach(json_object_get((json_t *)step, "inputs"), name, content) {
         for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-            if (ends_with(name, endings[i][0]) && !has_feature(s, endings[i][1])) return endings[i][1];
+            if (ends_with(name, endings[i][0]) && !stack_has_feature(s, endings[i][1])) return endings[i][1];
     }
-    if (mode && strcmp(mode, "append") == 0 && !has_feature(s, "append")) return "append";
+    if (mode && strcmp(mode, "append") == 0 && !stack_has_feature(s, "append")) return "append";
     return NULL;
 }
 
@@ -50,7 +44,8 @@ static const char *case_needs(const struct stack *s, const json_t *spec) {
     size_t i;
     const json_t *step, *input = json_object_get(json_object_get(spec, "pipeline"), "input");
     const char *needs = lacking(s, spec);
-    if (!needs && json_array_size(json_object_get(input, "keep")) && !has_feature(s, "keep")) needs = "keep";
+    if (!needs && json_array_size(json_object_get(input, "keep")) && !stack_has_feature(s, "keep"))
+        needs = "keep";
     json_array_foreach(json_object_get(spec, "before"), i, step) if (!needs) needs = lacking(s, step);
     return needs;
 }

@@ -126,6 +126,12 @@ int stack_read(struct stack *s, const char *root, const char *name, struct err *
     return rc;
 }
 
+bool stack_has_feature(const struct stack *s, const char *name) {
+    for (const char *const *f = s->features; *f; f++)
+        if (strcmp(*f, name) == 0) return true;
+    return false;
+}
+
 void stack_release(struct stack *s) {
     arena_release(&s->arena);
 }

@@ -26,6 +26,7 @@ struct stack {
 /* Read <root>/<name>/stack.yaml. No such folder, unknown keys, wrong types, a name that is not the folder's:
  * ERR_INPUT. Release it in any case. */
 int stack_read(struct stack *s, const char *root, const char *name, struct err *e);
+bool stack_has_feature(const struct stack *s, const char *name);
 void stack_release(struct stack *s);
 
 /* The names of the folders of `root` that hold a stack.yaml, sorted, in `arena`. */

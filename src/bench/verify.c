@@ -328,6 +328,13 @@ static int begin(struct verifier *v, struct buf *sql, struct err *e) {
     buf_clear(&v->args);
     for (size_t i = 0; i < sizeof args / sizeof *args; i++) TRY(add_arg(v, args[i], e));
     TRY(duckdb_prepare_sql(&v->duckdb, sql, e));
+    bool s3 = false;
+    for (int side = 0; side < 2; side++)
+        for (int i = 0; i < 2; i++) {
+            const char *path = (i ? &v->rejects : &v->events)->tables[side].path;
+            s3 |= path && store_is_s3(path);
+        }
+    if (s3) TRY(duckdb_prepare_s3(&v->duckdb, &v->request->store, sql, e));
     TRY(buf_printf(sql, e, "SET memory_limit = '%" PRIu64 "B'; SET preserve_insertion_order = false; ",
                    v->request->memory_bytes));
     TRY(buf_add_str(sql, "SET temp_directory = ", e));

@@ -3,7 +3,7 @@
 #ifndef WEIR_BENCH_VERIFY_H
 #define WEIR_BENCH_VERIFY_H
 
-#include "base/err.h"
+#include "edge/store.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -13,12 +13,13 @@
  * of that run instead of the current one, or the path of a metadata file. */
 struct verify_request {
     const char *catalog_uri, *catalog_name; /* where names are looked up */
-    const char *tables[2];                  /* A and B */
-    const char *rejects[2];                 /* NULL: those that the snapshot's summary names */
-    const char *home;                       /* where DuckDB is looked for first; may be NULL */
-    const char *tmp_dir;                    /* absolute; for what does not fit into memory */
-    uint64_t memory_bytes;                  /* for DuckDB */
-    bool quick;                             /* digests of columns only where the tables differ */
+    struct store_options store;
+    const char *tables[2];  /* A and B */
+    const char *rejects[2]; /* NULL: those that the snapshot's summary names */
+    const char *home;       /* where DuckDB is looked for first; may be NULL */
+    const char *tmp_dir;    /* absolute; for what does not fit into memory */
+    uint64_t memory_bytes;  /* for DuckDB */
+    bool quick;             /* digests of columns only where the tables differ */
 };
 
 /* The report as docs/verify.md describes it, the caller's to json_decref; *equal: the tables hold the same

@@ -43,6 +43,17 @@ static int read_file(const char *path, struct buf *out, struct err *e) {
     return rc;
 }
 
+static int read_object(const struct verify_request *r, const char *location, struct buf *out, struct err *e) {
+    struct store *s;
+    if (ends_with(location, ".gz.metadata.json") || ends_with(location, ".json.gz"))
+        return err_set(e, ERR_INPUT, "could not read \"%s\": compressed metadata on S3 is not supported",
+                       location);
+    TRY(store_open(&r->store, &s, e));
+    int rc = store_read(s, location, METADATA_MAX, out, e);
+    store_close(s);
+    return rc;
+}
+
 static const json_t *with_id(const json_t *list, const char *key, int64_t id) {
     size_t i;
     const json_t *item;
@@ -75,11 +86,11 @@ static const json_t *run_snapshot(const json_t *metadata, const char *run_id) {
     return found;
 }
 
-static int load(const char *path, struct verify_table *t, struct err *e) {
+static int load(const struct verify_request *r, const char *path, struct verify_table *t, struct err *e) {
     struct buf text;
     json_error_t problem;
     buf_init(&text, METADATA_MAX);
-    int rc = read_file(path, &text, e);
+    int rc = store_is_s3(path) ? read_object(r, path, &text, e) : read_file(path, &text, e);
     if (!rc) {
         t->metadata = json_loadb((const char *)text.data, text.len, 0, &problem);
         if (!t->metadata)
@@ -144,9 +155,12 @@ static int load_named(const struct verify_request *r, const char *name, struct a
     if (!location)
         return err_set(e, ERR_INPUT, "there is no table %s%s in %s", strchr(name, '.') ? "" : "web.", name,
                        r->catalog_uri);
-    const char *path = store_path(arena, location);
-    int rc = path ? load(path, t, e)
-                  : err_set(e, ERR_INPUT, "table %s: \"%s\" is not a local file", name, location);
+    const char *path = store_name(arena, location);
+    int rc =
+        !path ? err_nomem(e)
+        : store_is_local(location) || store_is_s3(location)
+            ? load(r, path, t, e)
+            : err_set(e, ERR_INPUT, "table %s: \"%s\" is neither a local file nor on S3", name, location);
     free(location);
     return rc;
 }
@@ -159,13 +173,15 @@ static bool is_path(const char *name) {
 static int find(const struct verify_request *r, const char *name, const char *run_id, struct arena *arena,
                 struct verify_table *t, struct err *e) {
     t->name = name;
-    if (is_path(name)) {
+    if (store_is_s3(name)) {
+        TRY(load(r, name, t, e));
+    } else if (is_path(name)) {
         const char *path = store_path(arena, name); /* NULL: relative */
         char whole[PATH_MAX];
         if (!realpath(path ? path : name, whole))
             return err_errno(e, ERR_INPUT, "could not open \"%s\"", name);
         if (!(path = arena_printf(arena, "%s", whole))) return err_nomem(e);
-        TRY(load(path, t, e));
+        TRY(load(r, path, t, e));
     } else {
         const char *at = strrchr(name, '@');
         const char *table = at ? arena_copy(arena, name, (size_t)(at - name)) : name;
@@ -194,8 +210,8 @@ static bool in_catalog(const struct verify_request *r, const char *run_id, struc
 }
 
 /* <events' folder>/../<rejects>/metadata: the newest metadata file that holds the run. */
-static int beside(const char *events_path, const char *run_id, struct arena *arena, struct verify_table *t,
-                  struct err *e) {
+static int beside(const struct verify_request *r, const char *events_path, const char *run_id,
+                  struct arena *arena, struct verify_table *t, struct err *e) {
     const char *dot = strrchr(t->name, '.');
     size_t len = strlen(events_path);
     for (int up = 0; up < 3; up++)
@@ -212,7 +228,7 @@ static int beside(const char *events_path, const char *run_id, struct arena *are
         struct verify_table found = {.name = t->name};
         struct err ignored;
         char *path = arena_printf(arena, "%s", g.gl_pathv[i]);
-        bool usable = path && !load(path, &found, &ignored) && run_snapshot(found.metadata, run_id);
+        bool usable = path && !load(r, path, &found, &ignored) && run_snapshot(found.metadata, run_id);
         int64_t updated =
             usable ? json_integer_value(json_object_get(found.metadata, "last-updated-ms")) : -1;
         if (updated > newest) {
@@ -238,7 +254,7 @@ int verify_find_rejects(const struct verify_request *r, int side, const struct v
     if (r->rejects[side]) return find(r, r->rejects[side], run_id, arena, out, e);
     out->name = verify_summary(events->snapshot, "weir.rejects-table");
     if (!out->name || !run_id) return 0;
-    if (!in_catalog(r, run_id, arena, out)) TRY(beside(events->path, run_id, arena, out, e));
+    if (!in_catalog(r, run_id, arena, out)) TRY(beside(r, events->path, run_id, arena, out, e));
     if (!out->metadata)
         return err_set(e, ERR_INPUT,
                        "could not find %s, the rejects of run %s of %s: neither in the catalog nor beside it "

@@ -45,9 +45,10 @@ struct cli_usage {
     const char *more;     /* printed after the options; may be NULL */
 };
 
-/* Where the tables are, as given; the shared options --lake, --catalog, --catalog-name, --warehouse. */
+/* Where the tables are, as given; the shared options --lake, --catalog, --catalog-name, --warehouse,
+ * --s3-endpoint. */
 struct cli_lake {
-    const char *lake, *catalog, *catalog_name, *warehouse;
+    const char *lake, *catalog, *catalog_name, *warehouse, *s3_endpoint;
 };
 
 /* Read `--name VALUE` and `--name=VALUE` anywhere before a `--`; what is left over is moved to the front of

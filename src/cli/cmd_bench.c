@@ -81,7 +81,8 @@ static int take_inputs(struct bench *b, int *argc, char **argv, struct err *e) {
 static int fill_inputs(struct bench *b, uint64_t *bytes, struct err *e) {
     struct data_request *d = &b->request.data;
     if (!b->input_count) return 0;
-    TRY(inputs_expand(b->input_words, b->input_count, &b->arena, &d->inputs, &d->input_count, e));
+    const struct store_options nowhere = {0};
+    TRY(inputs_expand(b->input_words, b->input_count, &nowhere, &b->arena, &d->inputs, &d->input_count, e));
     for (unsigned i = 0; i < d->input_count; i++) {
         struct stat st;
         if (strcmp(d->inputs[i], "-") == 0 || stat(d->inputs[i], &st) || !S_ISREG(st.st_mode))

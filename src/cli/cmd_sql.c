@@ -32,6 +32,8 @@ struct table {
 
 struct session {
     struct lake *lake;
+    const struct store_options *store;
+    bool s3; /* a table lies there */
     struct arena arena;
     struct buf tables; /* of struct table */
     struct buf args;   /* of const char * */
@@ -68,10 +70,11 @@ static int add_table(void *ctx, const char *namespace_name, const char *name, co
     struct err problem = {0};
     json_t *metadata = NULL;
     const char *why = NULL;
-    struct table t = {.path = store_path(&s->arena, location),
+    struct table t = {.path = store_name(&s->arena, location),
                       .gzip = ends_with(location, ".gz.metadata.json") || ends_with(location, ".json.gz")};
-    if (!t.path)
-        why = "not a local file";
+    if (!t.path) return err_nomem(e);
+    if (!store_is_local(location) && !store_is_s3(location))
+        why = "neither a local file nor on S3";
     else if (iceberg_metadata_load(s->lake->store, location, &metadata, &problem))
         why = problem.msg;
     else if (!iceberg_current_snapshot(metadata))
@@ -82,6 +85,7 @@ static int add_table(void *ctx, const char *namespace_name, const char *name, co
         return 0;
     }
     t.is_events = is_events(metadata);
+    s->s3 |= store_is_s3(location);
     json_decref(metadata);
     t.namespace_name = arena_printf(&s->arena, "%s", namespace_name);
     t.name = arena_printf(&s->arena, "%s", name);
@@ -182,6 +186,7 @@ static int prepare(struct session *s, const struct duckdb *d, const char *namesp
         TRY(add_arg(s, "", e));
     }
     int rc = duckdb_prepare_sql(d, &sql, e);
+    if (!rc && s->s3) rc = duckdb_prepare_s3(d, s->store, &sql, e);
     if (!rc) rc = add_sql(s, &sql, e);
     if (!rc) rc = add_views(s, &sql, e);
     const char *use = default_namespace(s, namespace_name);
@@ -229,6 +234,7 @@ static int run(struct session *s, const struct lake_options *o, const char *name
     struct duckdb d;
     char home[PATH_MAX];
     TRY(duckdb_find(cli_home(home) ? home : NULL, &d, e));
+    s->store = &o->store;
     TRY(lake_open(o, false, &s->lake, e));
     TRY(catalog_list(s->lake->catalog, false, add_table, s, e));
     TRY(prepare(s, &d, namespace_name, mode, e));

@@ -190,6 +190,7 @@ static int run(const struct arguments *a, char **tables, struct err *e) {
     if (!rc) {
         r.catalog_uri = lake.catalog_uri;
         r.catalog_name = lake.catalog_name;
+        r.store = lake.store;
         rc = verify_run(&r, &report, &equal, e);
     }
     if (!rc && a->json) {

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ struct input {
 struct list {
     struct buf items; /* of struct input */
     struct arena *arena;
+    const struct store_options *options;
+    struct store *store; /* NULL until something of S3 is named */
 };
 
 static bool ends_with(const char *s, const char *tail) {
@@ -91,11 +94,57 @@ static int add_glob(struct list *l, const char *pattern, struct err *e) {
     return rc;
 }
 
+/* ---- S3 ---- */
+
+/* What objects under a folder are meant. */
+struct selection {
+    struct list *list;
+    const char *pattern; /* NULL: those right in the folder with a name of data */
+    size_t folder_len;
+};
+
+static int add_object(struct list *l, const char *path, struct err *e) {
+    const struct input in = {.path = arena_copy(l->arena, path, strlen(path))};
+    return in.path ? buf_add(&l->items, &in, sizeof in, e) : err_nomem(e);
+}
+
+static int select_object(void *ctx, const struct store_entry *entry, struct err *e) {
+    const struct selection *s = ctx;
+    const char *name = entry->path + s->folder_len + 1;
+    bool chosen = s->pattern ? fnmatch(s->pattern, entry->path, FNM_PATHNAME) == 0
+                             : !strchr(name, '/') && is_data_name(name);
+    return chosen ? add_object(s->list, entry->path, e) : 0;
+}
+
+/* The name is an object's, else a folder's: what begins with it and a slash. */
+static int add_s3(struct list *l, const char *operand, struct err *e) {
+    bool exists = false;
+    uint64_t ignored;
+    const char *name = store_name(l->arena, operand);
+    if (!name) return err_nomem(e);
+    if (!l->store) TRY(store_open(l->options, &l->store, e));
+    size_t before = l->items.len, len = strlen(name), wild = strcspn(name, "*?[");
+    const char *key = strchr(name + 5, '/');
+    if (key) TRY(store_identify(l->store, name, &exists, &ignored, &ignored, e));
+    if (exists) return add_object(l, name, e);
+    bool pattern = key && wild < len;
+    while (pattern && name[wild - 1] != '/') wild--;
+    const char *folder = pattern ? arena_copy(l->arena, name, wild - 1) : name;
+    if (!folder) return err_nomem(e);
+    struct selection s = {l, pattern ? name : NULL, strlen(folder)};
+    TRY(store_list(l->store, folder, select_object, &s, e));
+    if (l->items.len > before) return 0;
+    return pattern ? err_set(e, ERR_INPUT, "no object matches \"%s\"", operand)
+                   : err_set(e, ERR_INPUT,
+                             "could not open \"%s\": there is no such object, and no *.csv, *.csv.gz, "
+                             "*.csv.zst or *.parquet under that name",
+                             operand);
+}
+
 static int add_operand(struct list *l, const char *operand, struct err *e) {
     struct stat st;
     if (strcmp(operand, "-") == 0) return add(l, operand, NULL, e);
-    if (strncmp(operand, "s3://", 5) == 0)
-        return err_set(e, ERR_INPUT, "\"%s\": reading from S3 is not supported yet", operand);
+    if (store_is_s3(operand)) return add_s3(l, operand, e);
     if (stat(operand, &st) == 0) return add_path(l, operand, &st, e);
     if (errno == ENOENT && strpbrk(operand, "*?[")) return add_glob(l, operand, e);
     return err_errno(e, ERR_INPUT, "could not open \"%s\"", operand);
@@ -108,13 +157,18 @@ static int by_identity(const void *a, const void *b) {
     return strcmp(x->path, y->path);
 }
 
+static bool is_same(const struct input *a, const struct input *b) {
+    if (a->inode || b->inode) return a->device == b->device && a->inode == b->inode;
+    return strcmp(a->path, b->path) == 0; /* standard input, objects */
+}
+
 static int by_path(const void *a, const void *b) {
     return strcmp(((const struct input *)a)->path, ((const struct input *)b)->path);
 }
 
-int inputs_expand(const char *const *given, int count, struct arena *arena, const char *const **out,
-                  unsigned *out_count, struct err *e) {
-    struct list l = {.arena = arena};
+int inputs_expand(const char *const *given, int count, const struct store_options *o, struct arena *arena,
+                  const char *const **out, unsigned *out_count, struct err *e) {
+    struct list l = {.arena = arena, .options = o};
     buf_init(&l.items, 0);
     int rc = 0;
     for (int i = 0; !rc && i < count; i++) rc = add_operand(&l, given[i], e);
@@ -125,14 +179,13 @@ int inputs_expand(const char *const *given, int count, struct arena *arena, cons
         struct input *items = (struct input *)(void *)l.items.data;
         qsort(items, n, sizeof *items, by_identity);
         for (size_t i = 0; i < n; i++)
-            if (i == 0 || items[i].device != items[kept - 1].device ||
-                items[i].inode != items[kept - 1].inode)
-                items[kept++] = items[i];
+            if (i == 0 || !is_same(&items[i], &items[kept - 1])) items[kept++] = items[i];
         qsort(items, kept, sizeof *items, by_path);
         for (size_t i = 0; i < kept; i++) paths[i] = items[i].path;
         *out = paths;
         *out_count = (unsigned)kept;
     }
+    store_close(l.store);
     buf_release(&l.items);
     return rc;
 }

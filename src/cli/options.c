@@ -94,10 +94,12 @@ int cli_parse(const struct cli_usage *u, const struct cli_option *options, struc
          .text = &l->catalog},
         {"catalog-name", "NAME", "its name, as other engines call it [WEIR_CATALOG_NAME, else weir]",
          .text = &l->catalog_name},
-        {"warehouse", "URI", "where data goes: file:///abs/path [WEIR_WAREHOUSE]", .text = &l->warehouse},
+        {"warehouse", "URI", "where data goes: file:///abs/path, s3://bucket/prefix [WEIR_WAREHOUSE]",
+         .text = &l->warehouse},
+        {"s3-endpoint", "URL", "an S3 service other than AWS [WEIR_S3_ENDPOINT]", .text = &l->s3_endpoint},
         {0},
     };
-    const struct cli_option *shared = lake ? lake_options : &lake_options[4];
+    const struct cli_option *shared = lake ? lake_options : &lake_options[5];
     const struct cli_option *all[OPTIONS_MAX];
     size_t count = 0;
     for (const struct cli_option *o = options; o->name && count < OPTIONS_MAX; o++) all[count++] = o;

@@ -47,12 +47,16 @@ static int catalog_uri(const char *uri, bool is_option, struct arena *arena, con
 
 static int warehouse_uri(const char *uri, struct arena *arena, const char **out, struct err *e) {
     const char *path = uri;
+    if (store_is_s3(uri)) {
+        *out = store_name(arena, uri);
+        return *out ? 0 : err_nomem(e);
+    }
     if (strncmp(uri, "file://", 7) == 0)
         path = uri + 7;
     else if (strncmp(uri, "file:/", 6) == 0)
         path = uri + 5;
     if (path[0] != '/')
-        return err_set(e, ERR_INPUT, "warehouse \"%s\": only file:///abs/path is supported yet", uri);
+        return err_set(e, ERR_INPUT, "warehouse \"%s\": write file:///abs/path or s3://bucket/prefix", uri);
     size_t len = strlen(path);
     while (len > 1 && path[len - 1] == '/') len--;
     *out = arena_printf(arena, "file://%.*s", (int)len, path);
@@ -80,6 +84,7 @@ int cli_lake_resolve(const struct cli_lake *given, struct arena *arena, struct l
         TRY(warehouse_uri(warehouse, arena, &o.warehouse, e));
     else
         o.warehouse = arena_printf(arena, "file://%.*s/warehouse", (int)len, dir);
+    o.store.s3_endpoint = pick(given->s3_endpoint, "WEIR_S3_ENDPOINT");
     o.catalog_name = arena_printf(arena, "%s", name ? name : "weir");
     if (!o.catalog_uri || !o.warehouse || !o.catalog_name) return err_nomem(e);
     *out = o;

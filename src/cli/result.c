@@ -1,6 +1,7 @@
 #include "cli/result.h"
 
 #include "base/units.h"
+#include "edge/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,8 +80,13 @@ void result_print_text(const json_t *result, const struct result_context *c) {
     if (c->seconds > 0) units_format_count((uint64_t)((double)in / c->seconds), rate, sizeof rate);
     printf("%-28s %.2f s, %s rows/s, %s of memory at most\n", "time", c->seconds, rate,
            units_format_size(c->peak_memory_bytes, peak, sizeof peak));
+    /* What only the command line says has to be said again; of file: locations the lake's is one. */
+    bool say = store_is_s3(c->job->warehouse) && !getenv("WEIR_WAREHOUSE");
+    const char *warehouse = say ? c->job->warehouse : "", *more = say ? " --warehouse " : "";
     const char *lake = c->lake ? c->lake : "", *option = c->lake ? " --lake " : "";
-    printf("\nNext: weir sql%s%s \"select country, count(*) as n from sessions group by 1 order by 2 desc\"\n"
-           "      weir table show%s%s %s.%s\n",
-           option, lake, option, lake, c->job->namespace_name, c->job->events);
+    printf("\nNext: weir sql%s%s%s%s \"select country, count(*) as n from sessions group by 1 order by 2 "
+           "desc\"\n"
+           "      weir table show%s%s%s%s %s.%s\n",
+           option, lake, more, warehouse, option, lake, more, warehouse, c->job->namespace_name,
+           c->job->events);
 }

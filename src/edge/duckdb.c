@@ -30,6 +30,8 @@ static bool match(const char *folder, const char *pattern, char out[PATH_MAX]) {
 
 /* A folder of Python packages: duckdb-cli and the two extensions. */
 static bool look_in(const char *folder, struct duckdb *d) {
+    if (!match(folder, "duckdb_extension_httpfs/extensions/*/httpfs.duckdb_extension", d->httpfs))
+        d->httpfs[0] = 0;
     return match(folder, "duckdb_cli/duckdb", d->command) &&
            match(folder, "duckdb_extension_avro/extensions/*/avro.duckdb_extension", d->avro) &&
            match(folder, "duckdb_extension_iceberg/extensions/*/iceberg.duckdb_extension", d->iceberg);
@@ -99,6 +101,35 @@ int duckdb_prepare_sql(const struct duckdb *d, struct buf *sql, struct err *e) {
     TRY(buf_add_str(sql, "; LOAD ", e)); /* in this order: iceberg would fetch avro itself */
     TRY(duckdb_add_literal(sql, *d->iceberg ? d->iceberg : "iceberg", e));
     return buf_add_str(sql, "; SET TimeZone = 'UTC';", e);
+}
+
+static const char *either(const char *given, const char *a, const char *b) {
+    if (given) return given;
+    const char *v = getenv(a);
+    if (!v || !*v) v = getenv(b);
+    return v && *v ? v : NULL;
+}
+
+int duckdb_prepare_s3(const struct duckdb *d, const struct store_options *o, struct buf *sql, struct err *e) {
+    const char *endpoint = either(o->s3_endpoint, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), *host = NULL;
+    const char *region = either(o->s3_region, "AWS_REGION", "AWS_DEFAULT_REGION");
+    const char *style = getenv("WEIR_S3_STYLE");
+    bool path = o->s3_style ? o->s3_style == STORE_S3_PATH
+                            : (style && *style ? strcmp(style, "path") == 0 : endpoint != NULL);
+    TRY(buf_add_str(sql, "LOAD ", e));
+    TRY(duckdb_add_literal(sql, *d->httpfs ? d->httpfs : "httpfs", e));
+    /* Not CREATE SECRET, which prints a row. Keys and token: httpfs reads AWS's own variables. */
+    TRY(buf_add_str(sql, "; SET s3_region = ", e));
+    TRY(duckdb_add_literal(sql, region ? region : "us-east-1", e));
+    if (endpoint && (host = strstr(endpoint, "://"))) {
+        char authority[512];
+        snprintf(authority, sizeof authority, "%.*s", (int)strcspn(host + 3, "/"), host + 3);
+        TRY(buf_add_str(sql, "; SET s3_endpoint = ", e));
+        TRY(duckdb_add_literal(sql, authority, e));
+        TRY(buf_printf(sql, e, "; SET s3_use_ssl = %s",
+                       strncmp(endpoint, "http:", 5) == 0 ? "false" : "true"));
+    }
+    return buf_printf(sql, e, "; SET s3_url_style = '%s';", path ? "path" : "vhost");
 }
 
 static int make_argv(const struct duckdb *d, const char *const *args, const char *argv[ARGS_MAX],

@@ -3,13 +3,15 @@
 #define WEIR_EDGE_DUCKDB_H
 
 #include "base/buf.h"
+#include "edge/store.h"
 
 #include <limits.h>
 #include <stdbool.h>
 
 struct duckdb {
     char command[PATH_MAX];
-    char avro[PATH_MAX], iceberg[PATH_MAX]; /* extension files; "": DuckDB finds them by name */
+    char avro[PATH_MAX], iceberg[PATH_MAX],
+        httpfs[PATH_MAX]; /* extension files; "": DuckDB finds them by name */
 };
 
 /* Look in WEIR_DUCKDB (the command, or a folder that Python packages are installed in), <home>/.venv,
@@ -19,6 +21,9 @@ int duckdb_find(const char *home, struct duckdb *out, struct err *e);
 
 /* SQL that loads the extensions and shows times in UTC, appended. */
 int duckdb_prepare_sql(const struct duckdb *d, struct buf *sql, struct err *e);
+
+/* SQL that lets it read s3://…, appended. Keys are not in it: DuckDB takes them from the environment. */
+int duckdb_prepare_s3(const struct duckdb *d, const struct store_options *o, struct buf *sql, struct err *e);
 
 /* Append text as an SQL identifier ("a""b") or literal ('a''b'). */
 int duckdb_add_identifier(struct buf *sql, const char *text, struct err *e);

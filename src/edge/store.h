@@ -1,5 +1,5 @@
 /* Where tables' files lie: whole files by location, as Iceberg metadata names them. One small vtable: the
- * local file system here, S3 beside it. */
+ * local file system (store_local.c), S3 (store_s3.c), and both, by the location's scheme (store.c). */
 #ifndef WEIR_EDGE_STORE_H
 #define WEIR_EDGE_STORE_H
 
@@ -21,6 +21,19 @@ struct store_entry {
 
 typedef int store_entry_fn(void *ctx, const struct store_entry *entry, struct err *e);
 
+enum store_s3_style { STORE_S3_STYLE_OPEN, STORE_S3_PATH, STORE_S3_VIRTUAL };
+
+/* How an S3 service is reached; what is not said comes from the environment (s3_client.h). */
+struct store_options {
+    const char *s3_endpoint, *s3_region; /* NULL: not said */
+    enum store_s3_style s3_style;
+    uint64_t upload_bytes; /* what files being uploaded may hold in memory; 0: 64 MiB */
+    uint64_t read_bytes;   /* what is read ahead of sources; 0: 48 MiB */
+};
+
+struct store_upload;
+struct store_source;
+
 struct store_ops {
     void (*close)(struct store *s);
     int (*read)(struct store *s, const char *location, size_t max, struct buf *out, struct err *e);
@@ -31,6 +44,12 @@ struct store_ops {
     int (*resolve)(struct store *s, const char *location, struct arena *arena, char **path, struct err *e);
     int (*identify)(struct store *s, const char *location, bool *exists, uint64_t *device, uint64_t *inode,
                     struct err *e);
+    int (*check)(struct store *s, const char *location, struct err *e);
+    /* NULL: files are written in place, by their path. */
+    int (*upload_begin)(struct store *s, const char *location, struct store_upload **out, struct err *e);
+    /* NULL: files are opened and read by their path. */
+    int (*source_open)(struct store *s, const char *location, struct store_source **out, uint64_t *bytes,
+                       struct err *e);
 };
 
 struct store {
@@ -38,6 +57,10 @@ struct store {
 };
 
 int store_local_open(struct store **out, struct err *e);
+int store_s3_open(const struct store_options *o, struct store **out, struct err *e);
+
+/* Local and S3; the latter is opened when first asked for. The options' text must outlive it. */
+int store_open(const struct store_options *o, struct store **out, struct err *e);
 
 static inline void store_close(struct store *s) {
     if (s) s->ops->close(s);
@@ -49,6 +72,13 @@ char *store_path(struct arena *a, const char *location);
 
 /* Whether it is one: tells the two reasons for NULL apart. */
 bool store_is_local(const char *location);
+
+/* s3://bucket/…, or s3a, s3n, which Hadoop calls it. */
+bool store_is_s3(const char *location);
+
+/* The form in which store_list names a file: the path of a local one, s3://bucket/key of S3's without
+ * trailing slashes, any other as it is. NULL: out of memory. */
+char *store_name(struct arena *a, const char *location);
 
 /* The whole file, appended to *out; larger than max bytes or missing: ERR_INPUT. */
 static inline int store_read(struct store *s, const char *location, size_t max, struct buf *out,
@@ -86,10 +116,105 @@ static inline int store_resolve(struct store *s, const char *location, struct ar
     return s->ops->resolve(s, location, arena, path, e);
 }
 
+/* Whether the service can be reached, knows us, and has the bucket. Nothing to check of local locations. */
+static inline int store_check(struct store *s, const char *location, struct err *e) {
+    return s->ops->check ? s->ops->check(s, location, e) : 0;
+}
+
 /* What tells a file from all others, by whatever name it is reached. */
 static inline int store_identify(struct store *s, const char *location, bool *exists, uint64_t *device,
                                  uint64_t *inode, struct err *e) {
     return s->ops->identify(s, location, exists, device, inode, e);
+}
+
+/* ---- files read piece by piece, where they cannot be opened ---- */
+
+struct store_source_ops {
+    int (*pread)(struct store_source *s, void *out, size_t len, uint64_t offset, struct err *e);
+    void (*free)(struct store_source *s);
+};
+
+struct store_source {
+    const struct store_source_ops *ops;
+};
+
+/* A file as it is now, and its length; missing: ERR_INPUT. Free it before the store. */
+static inline int store_source_open(struct store *s, const char *location, struct store_source **out,
+                                    uint64_t *bytes, struct err *e) {
+    return s->ops->source_open(s, location, out, bytes, e);
+}
+
+/* Bytes at an offset, all within the file; any thread. ERR_INPUT: it was changed since it was opened. */
+static inline int store_source_pread(struct store_source *s, void *out, size_t len, uint64_t offset,
+                                     struct err *e) {
+    return s->ops->pread(s, out, len, offset, e);
+}
+
+static inline void store_source_free(struct store_source *s) {
+    if (s) s->ops->free(s);
+}
+
+/* ---- files made piece by piece, where they cannot be written in place ---- */
+
+struct store_upload_ops {
+    int (*add)(struct store_upload *u, const void *data, size_t len, struct err *e);
+    int (*end)(struct store_upload *u, struct err *e);
+    int (*wait_room)(struct store_upload *u, struct err *e);
+    int (*wait)(struct store_upload *u, struct err *e);
+    size_t (*held)(const struct store_upload *u);
+    bool (*pressed)(const struct store_upload *u);
+    void (*discard)(struct store_upload *u);
+    void (*free)(struct store_upload *u);
+};
+
+struct store_upload {
+    const struct store_upload_ops *ops;
+};
+
+/* A new file. It is there, whole and durable, once store_upload_wait() says so, and not before. */
+static inline int store_upload_begin(struct store *s, const char *location, struct store_upload **out,
+                                     struct err *e) {
+    return s->ops->upload_begin(s, location, out, e);
+}
+
+/* Append bytes; one thread at a time for a file. They are copied, and sent by threads of the store. Never
+ * waits for them. */
+static inline int store_upload_add(struct store_upload *u, const void *data, size_t len, struct err *e) {
+    return u->ops->add(u, data, len, e);
+}
+
+/* No more will come. */
+static inline int store_upload_end(struct store_upload *u, struct err *e) {
+    return u->ops->end(u, e);
+}
+
+/* Wait until what is on its way is less than the store may hold; after a store_upload_add(). */
+static inline int store_upload_wait_room(struct store_upload *u, struct err *e) {
+    return u->ops->wait_room(u, e);
+}
+
+/* Wait until the ended file is there, or any upload of the store has failed. */
+static inline int store_upload_wait(struct store_upload *u, struct err *e) {
+    return u->ops->wait(u, e);
+}
+
+/* Bytes of the file that wait for more to come, and whether those of all files are too many: then some
+ * should end. */
+static inline size_t store_upload_held(const struct store_upload *u) {
+    return u->ops->held(u);
+}
+static inline bool store_upload_pressed(const struct store_upload *u) {
+    return u->ops->pressed(u);
+}
+
+/* Undo it, whether under way or done, as far as the service can be reached; only free is then allowed. */
+static inline void store_upload_discard(struct store_upload *u) {
+    u->ops->discard(u);
+}
+
+/* Not while it is under way. */
+static inline void store_upload_free(struct store_upload *u) {
+    if (u) u->ops->free(u);
 }
 
 #endif

@@ -197,7 +197,8 @@ static int local_identify(struct store *s, const char *location, bool *exists, u
 }
 
 static const struct store_ops local_ops = {local_close,  local_read, local_write_new, local_sync_folder,
-                                           local_remove, local_list, local_resolve,   local_identify};
+                                           local_remove, local_list, local_resolve,   local_identify,
+                                           NULL,         NULL};
 
 int store_local_open(struct store **out, struct err *e) {
     struct store *s = malloc(sizeof *s);

@@ -16,14 +16,17 @@ struct data_file {
     char *path, *dir; /* one allocation each */
     int32_t day;
     uint64_t bytes;
+    struct store_upload *upload; /* NULL: written in place */
+    bool closed;                 /* takes no more groups */
     struct parquet_row_group **groups;
     uint32_t group_count, group_cap;
 };
 
 void data_files_init(struct data_files *d, const struct parquet_column *columns, uint32_t column_count,
-                     const char *dir, const char *partition_column, const char *prefix) {
+                     struct store *store, const char *dir, const char *partition_column, const char *prefix) {
     *d = (struct data_files){.columns = columns,
                              .column_count = column_count,
+                             .store = store,
                              .dir = dir,
                              .partition_column = partition_column,
                              .prefix = prefix};
@@ -32,6 +35,7 @@ void data_files_init(struct data_files *d, const struct parquet_column *columns,
 
 void data_files_release(struct data_files *d) {
     for (uint32_t i = 0; i < d->count; i++) {
+        store_upload_free(d->files[i]->upload);
         free(d->files[i]->path);
         free(d->files[i]->dir);
         free(d->files[i]->groups);
@@ -71,12 +75,16 @@ static int new_file(struct data_files *d, int32_t day, struct data_file **out, s
     }
     d->files[d->count++] = f;
     *out = f;
+    f->bytes = PARQUET_MAGIC_BYTES;
+    if (!store_is_local(f->path)) {
+        TRY(store_upload_begin(d->store, f->path, &f->upload, e));
+        return store_upload_add(f->upload, parquet_magic, PARQUET_MAGIC_BYTES, e);
+    }
     TRY(file_make_dirs(f->dir, e));
     int fd = open(f->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return err_errno(e, ERR_OUTSIDE, "could not create \"%s\"", f->path);
     int rc = file_pwrite(fd, parquet_magic, PARQUET_MAGIC_BYTES, 0, f->path, e);
     close(fd);
-    f->bytes = PARQUET_MAGIC_BYTES;
     return rc;
 }
 
@@ -86,7 +94,7 @@ static int place(struct data_files *d, int32_t day, struct parquet_row_group *gr
     struct data_file *f = NULL;
     for (uint32_t i = d->count; i-- && !f;) /* newest first: logs are time-ordered */
         if (d->files[i]->day == day) f = d->files[i];
-    if (!f || f->bytes + group->bytes > ROLL_BYTES) TRY(new_file(d, day, &f, e));
+    if (!f || f->closed || f->bytes + group->bytes > ROLL_BYTES) TRY(new_file(d, day, &f, e));
     if (f->group_count == f->group_cap) {
         uint32_t cap = f->group_cap ? f->group_cap * 2 : 4;
         struct parquet_row_group **groups = realloc(f->groups, cap * sizeof *groups);
@@ -107,14 +115,47 @@ static int open_again(const struct data_file *f, struct err *e) {
     return fd < 0 ? (err_errno(e, ERR_OUTSIDE, "could not open \"%s\"", f->path), -1) : fd;
 }
 
+static int add_footer(const struct data_files *d, struct data_file *f, struct buf *footer, struct err *e) {
+    buf_clear(footer);
+    return parquet_footer(d->columns, d->column_count, f->groups, f->group_count,
+                          "weir version " WEIR_VERSION, footer, e);
+}
+
+/* No more groups for this file. */
+static int end_upload(const struct data_files *d, struct data_file *f, struct err *e) {
+    struct buf footer;
+    buf_init(&footer, 0);
+    f->closed = true;
+    int rc = add_footer(d, f, &footer, e);
+    if (!rc) rc = store_upload_add(f->upload, footer.data, footer.len, e);
+    if (!rc) rc = store_upload_end(f->upload, e);
+    f->bytes += footer.len;
+    buf_release(&footer);
+    return rc;
+}
+
+/* Groups go into an upload in their order, so under the lock; sending them is the store's. */
+static int add_to_upload(struct data_files *d, struct data_file *f, const struct buf *bytes, struct err *e) {
+    TRY(store_upload_add(f->upload, bytes->data, bytes->len, e));
+    if (!store_upload_pressed(f->upload)) return 0;
+    struct data_file *most = f;
+    for (uint32_t i = 0; i < d->count; i++) {
+        struct data_file *g = d->files[i];
+        if (!g->closed && store_upload_held(g->upload) > store_upload_held(most->upload)) most = g;
+    }
+    return end_upload(d, most, e);
+}
+
 int data_files_add(struct data_files *d, int32_t day, const struct buf *bytes,
                    struct parquet_row_group *group, struct err *e) {
     struct data_file *f = NULL;
     if (!d->partition_column) day = 0;
     pthread_mutex_lock(&d->lock);
     int rc = place(d, day, group, &f, e);
+    if (!rc && f->upload) rc = add_to_upload(d, f, bytes, e);
     pthread_mutex_unlock(&d->lock);
     if (rc) return rc;
+    if (f->upload) return store_upload_wait_room(f->upload, e);
     /* Opened anew each time: days may be more than descriptors; 20 µs a row group. */
     int fd = open_again(f, e);
     if (fd < 0) return e->code;
@@ -131,9 +172,8 @@ struct finish {
 };
 
 static int finish_file(struct data_files *d, struct data_file *f, struct buf *footer, struct err *e) {
-    buf_clear(footer);
-    TRY(parquet_footer(d->columns, d->column_count, f->groups, f->group_count, "weir version " WEIR_VERSION,
-                       footer, e));
+    if (f->upload) return store_upload_wait(f->upload, e);
+    TRY(add_footer(d, f, footer, e));
     int fd = open_again(f, e);
     if (fd < 0) return e->code;
     int rc = file_pwrite(fd, footer->data, footer->len, f->bytes, f->path, e);
@@ -160,6 +200,8 @@ static int finish_thread(void *ctx, unsigned index, struct threads_group *g, str
 
 int data_files_finish(struct data_files *d, unsigned threads, struct err *e) {
     struct finish s = {.d = d};
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->files[i]->upload && !d->files[i]->closed) TRY(end_upload(d, d->files[i], e));
     TRY(threads_run(threads < d->count ? threads : d->count ? d->count : 1, finish_thread, &s, e));
     d->finished = calloc(d->count ? d->count : 1, sizeof *d->finished);
     if (!d->finished) return err_nomem(e);
@@ -173,6 +215,8 @@ int data_files_finish(struct data_files *d, unsigned threads, struct err *e) {
 
 void data_files_discard(struct data_files *d) {
     for (uint32_t i = 0; i < d->count; i++) {
+        if (d->files[i]->upload) store_upload_discard(d->files[i]->upload);
+        if (!store_is_local(d->files[i]->path)) continue;
         unlink(d->files[i]->path);
         rmdir(d->files[i]->dir); /* only when nothing else is in it */
     }

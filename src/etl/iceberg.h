@@ -4,13 +4,15 @@
 #ifndef WEIR_ETL_ICEBERG_H
 #define WEIR_ETL_ICEBERG_H
 
+#include "edge/store.h"
 #include "format/parquet.h"
 
 /* Where the tables are: catalog and storage together. */
 struct lake_options {
     const char *catalog_uri;  /* sqlite:///abs/path or postgresql://…, as catalog_open takes it */
     const char *catalog_name; /* "weir" */
-    const char *warehouse;    /* file:///abs/path */
+    const char *warehouse;    /* file:///abs/path, s3://bucket/prefix */
+    struct store_options store;
 };
 
 struct lake;
@@ -52,13 +54,17 @@ bool iceberg_writer_has_run(const struct iceberg_writer *w, const char *run_id);
 /* The snapshot's summary value for `key` of the run's snapshot in this table, NULL when there is none. */
 const char *iceberg_writer_run_property(const struct iceberg_writer *w, const char *run_id, const char *key);
 
-/* Folder for new data files, as a local path without scheme (made by the first caller who needs it). Files
- * are named by the caller under it; partitioned ones go to <folder>/<partition column>_day=YYYY-MM-DD/. */
+/* Folder for new data files: a local path without scheme, or s3://… (made by the first caller who needs it).
+ * Files are named by the caller under it; partitioned ones go to <folder>/<partition column>_day=YYYY-MM-DD/.
+ */
 const char *iceberg_writer_data_dir(const struct iceberg_writer *w);
+
+/* Where they are put. */
+struct store *iceberg_writer_store(const struct iceberg_writer *w);
 
 /* A finished data file, fsynced by the caller together with its folder. */
 struct iceberg_file {
-    const char *path;                        /* local path, no scheme */
+    const char *path;                        /* local path without scheme, or s3://… */
     int32_t day;                             /* partition value, when partitioned */
     uint64_t bytes;                          /* of the file */
     struct parquet_row_group *const *groups; /* offset set; metrics and split offsets come from them */

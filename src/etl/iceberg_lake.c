@@ -10,10 +10,14 @@ static int make_warehouse(struct lake *l, bool create, struct err *e) {
     arena_init(&a);
     const char *path = store_path(&a, l->warehouse);
     int rc = 0;
-    if (!path && store_is_local(l->warehouse))
+    if (store_is_s3(l->warehouse)) {
+        /* There is nothing to make; this tells of wrong keys and buckets before any work. */
+        rc = store_check(l->store, l->warehouse, e);
+    } else if (!path && store_is_local(l->warehouse))
         rc = err_nomem(e);
     else if (!path)
-        rc = err_set(e, ERR_INPUT, "warehouse \"%s\": write file:///absolute/path", l->warehouse);
+        rc = err_set(e, ERR_INPUT, "warehouse \"%s\": write file:///absolute/path or s3://bucket/prefix",
+                     l->warehouse);
     else if (!file_is_dir(path))
         rc = create ? file_make_dirs(path, e) : err_set(e, ERR_INPUT, "there is no warehouse \"%s\"", path);
     arena_release(&a);
@@ -24,10 +28,10 @@ static int make_warehouse(struct lake *l, bool create, struct err *e) {
 static char *as_location(const char *given) {
     struct arena a;
     arena_init(&a);
-    const char *path = store_path(&a, given);
-    size_t n = strlen(path ? path : given) + sizeof "file://";
-    char *out = path || !store_is_local(given) ? malloc(n) : NULL;
-    if (out) snprintf(out, n, "%s%s", path ? "file://" : "", path ? path : given);
+    const char *name = store_name(&a, given);
+    size_t n = (name ? strlen(name) : 0) + sizeof "file://";
+    char *out = name ? malloc(n) : NULL;
+    if (out) snprintf(out, n, "%s%s", store_is_local(given) ? "file://" : "", name);
     arena_release(&a);
     return out;
 }
@@ -44,7 +48,7 @@ int lake_open(const struct lake_options *o, bool create, struct lake **out, stru
         free(l);
         return err_nomem(e);
     }
-    int rc = store_local_open(&l->store, e);
+    int rc = store_open(&o->store, &l->store, e);
     /* Made last: where there is a catalog, the warehouse is there too, whenever a crash came. */
     if (!rc && create) rc = make_warehouse(l, true, e);
     if (!rc) rc = catalog_open(o->catalog_uri, o->catalog_name, create, &l->catalog, e);
@@ -124,11 +128,12 @@ static int set_data_dir(struct iceberg_writer *w, struct err *e) {
         given = arena_printf(&w->arena, "%s/data", location);
         if (!given) return err_nomem(e);
     }
-    w->data_dir = store_path(&w->arena, given);
-    if (!w->data_dir && store_is_local(given)) return err_nomem(e);
-    return w->data_dir ? 0
-                       : err_set(e, ERR_INPUT, "table %s: data location \"%s\" is not on this file system",
-                                 w->name, given);
+    if (!store_is_local(given) && !store_is_s3(given))
+        return err_set(e, ERR_INPUT,
+                       "table %s: data location \"%s\" is neither on this file system nor on S3", w->name,
+                       given);
+    w->data_dir = store_name(&w->arena, given);
+    return w->data_dir ? 0 : err_nomem(e);
 }
 
 static int open_writer(struct iceberg_writer *w, const struct iceberg_column *columns, uint32_t column_count,
@@ -191,4 +196,8 @@ const char *iceberg_writer_run_property(const struct iceberg_writer *w, const ch
 
 const char *iceberg_writer_data_dir(const struct iceberg_writer *w) {
     return w->data_dir;
+}
+
+struct store *iceberg_writer_store(const struct iceberg_writer *w) {
+    return w->lake->store;
 }

@@ -124,7 +124,7 @@ int iceberg_file_values(const struct iceberg_writer *w, const struct iceberg_fil
     }
     for (uint32_t i = 0; i < w->column_count; i++) TRY(column_values(w, f, i, *rows, maps, arena, e));
 
-    const char *path = arena_printf(arena, "file://%s", f->path);
+    const char *path = arena_printf(arena, "%s%s", *f->path == '/' ? "file://" : "", f->path);
     if (!path) return err_nomem(e);
     out[FILE_CONTENT] = avro_int(ICEBERG_FILE_DATA);
     out[FILE_PATH] = avro_string(path);

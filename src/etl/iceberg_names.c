@@ -66,14 +66,14 @@ bool names_has_identity(const struct names *n, uint64_t device, uint64_t inode) 
 int names_add_file(struct names *n, struct store *s, const char *location, bool *added, struct err *e) {
     struct arena scratch;
     arena_init(&scratch);
-    const char *path = store_path(&scratch, location);
-    if (!path && store_is_local(location)) return err_nomem(e);
+    const char *path = store_name(&scratch, location);
+    if (!path) return err_nomem(e);
     bool exists = false, new_identity;
     struct identity id = {"inode", 0, 0};
-    /* A file elsewhere (s3://…) is none that we could remove. */
-    int rc = path ? names_add(n, path, strlen(path), added, e)
-                  : names_add(n, location, strlen(location), added, e);
-    if (!rc && path && *added) rc = store_identify(s, path, &exists, &id.device, &id.inode, e);
+    int rc = names_add(n, path, strlen(path), added, e);
+    /* An object has one name only. */
+    if (!rc && store_is_local(location) && *added)
+        rc = store_identify(s, path, &exists, &id.device, &id.inode, e);
     if (!rc && exists) rc = names_add(n, &id, sizeof id, &new_identity, e);
     arena_release(&scratch);
     return rc;

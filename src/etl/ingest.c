@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "etl/ingest_copy.h"
 #include "etl/ingest_parquet.h"
+#include "etl/ingest_source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,12 +45,43 @@ static int64_t mtime_ns(const struct stat *st) {
     return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
-static int open_file(struct ingest_file *f, const char *path, const char *tmp_dir, bool show_progress,
+static struct ingest_source source_of(const struct ingest_file *f) {
+    return (struct ingest_source){.fd = f->fd, .object = f->object, .path = f->path, .bytes = f->bytes};
+}
+
+static int read_at(const struct ingest_file *f, void *out, size_t len, uint64_t offset, struct err *e) {
+    const struct ingest_source s = source_of(f);
+    return ingest_source_pread(&s, out, len, offset, e);
+}
+
+static int copy_file(struct ingest_file *f, enum ingest_codec codec, const char *tmp_dir, bool show_progress,
                      struct err *e) {
+    const struct ingest_source s = source_of(f);
+    int copy = -1;
+    TRY(ingest_copy(&s, codec, tmp_dir, show_progress, &copy, &f->bytes, e));
+    if (f->fd >= 0) close(f->fd);
+    store_source_free(f->object);
+    f->object = NULL;
+    f->fd = copy;
+    f->copied = true;
+    return 0;
+}
+
+static int open_object(struct ingest_file *f, const char *tmp_dir, bool show_progress, struct store *store,
+                       struct err *e) {
+    if (!store) return err_set(e, ERR_INPUT, "could not open \"%s\": no S3 here", f->path);
+    TRY(store_source_open(store, f->path, &f->object, &f->bytes, e));
+    enum ingest_codec codec = ingest_codec_of(f->base_name);
+    return codec == INGEST_PLAIN ? 0 : copy_file(f, codec, tmp_dir, show_progress, e);
+}
+
+static int open_file(struct ingest_file *f, const char *path, const char *tmp_dir, bool show_progress,
+                     struct store *store, struct err *e) {
     const char *slash = strrchr(path, '/');
     bool standard_input = strcmp(path, "-") == 0;
     f->path = standard_input ? "standard input" : path;
     f->base_name = standard_input ? "-" : slash ? slash + 1 : path;
+    if (store_is_s3(path)) return open_object(f, tmp_dir, show_progress, store, e);
     f->fd = standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
     if (f->fd < 0) return err_errno(e, ERR_INPUT, "could not open \"%s\"", f->path);
     struct stat st;
@@ -58,12 +90,7 @@ static int open_file(struct ingest_file *f, const char *path, const char *tmp_di
         return err_set(e, ERR_INPUT, "could not read \"%s\": it is a directory", f->path);
     enum ingest_codec codec = ingest_codec_of(f->base_name);
     if (codec != INGEST_PLAIN || !S_ISREG(st.st_mode) || standard_input) {
-        int copy = -1;
-        TRY(ingest_copy(f->fd, f->path, codec, tmp_dir, show_progress, &copy, &f->bytes, e));
-        close(f->fd);
-        f->fd = copy;
-        f->copied = true;
-        return 0;
+        return copy_file(f, codec, tmp_dir, show_progress, e);
     }
     f->bytes = (uint64_t)st.st_size;
     f->mtime_ns = mtime_ns(&st);
@@ -72,16 +99,20 @@ static int open_file(struct ingest_file *f, const char *path, const char *tmp_di
 
 static bool is_parquet(const struct ingest_file *f) {
     size_t n = strlen(f->base_name);
-    return (n > 8 && strcmp(f->base_name + n - 8, ".parquet") == 0) || ingest_parquet_magic(f->fd, f->bytes);
+    const struct ingest_source s = source_of(f);
+    return (n > 8 && strcmp(f->base_name + n - 8, ".parquet") == 0) || ingest_parquet_magic(&s);
 }
 
 static int read_header(const struct pipeline *p, struct ingest_file *f, struct ingest_buffer *b,
                        struct err *e) {
     f->layout.rows = is_parquet(f);
-    if (f->layout.rows) return ingest_parquet_open(p, f->fd, f->path, f->bytes, &f->parquet, e);
+    if (f->layout.rows) {
+        const struct ingest_source s = source_of(f);
+        return ingest_parquet_open(p, &s, &f->parquet, e);
+    }
     size_t len = f->bytes < HEADER_MAX ? (size_t)f->bytes : HEADER_MAX;
     TRY(buffer_reserve(b, len, e));
-    TRY(file_pread(f->fd, b->data, len, 0, f->path, e));
+    TRY(read_at(f, b->data, len, 0, e));
     return scan_header(p, b->data, len, len == f->bytes, f->path, &f->layout, e);
 }
 
@@ -154,7 +185,9 @@ static int copy_parquet(struct ingest *in, unsigned threads, const char *tmp_dir
     for (uint32_t i = 0; any && !rc && i < in->file_count; i++) {
         struct ingest_file *f = &in->files[i];
         if (!f->parquet) continue;
-        close(f->fd);
+        if (f->fd >= 0) close(f->fd);
+        store_source_free(f->object);
+        f->object = NULL;
         f->fd = fcntl(copy, F_DUPFD_CLOEXEC, 3);
         f->copied = true;
         if (f->fd < 0) rc = err_errno(e, ERR_OUTSIDE, "could not open the copy of \"%s\"", f->path);
@@ -182,7 +215,8 @@ static int cut(struct ingest *in, uint32_t index, struct ingest_buffer *b, struc
 }
 
 int ingest_open(struct ingest *in, const struct pipeline *p, const char *const *inputs, unsigned count,
-                unsigned threads, const char *tmp_dir, bool show_progress, struct err *e) {
+                unsigned threads, const char *tmp_dir, bool show_progress, struct store *store,
+                struct err *e) {
     *in = (struct ingest){.pipeline = p};
     in->files = calloc(count ? count : 1, sizeof *in->files);
     if (!in->files) return err_nomem(e);
@@ -191,7 +225,7 @@ int ingest_open(struct ingest *in, const struct pipeline *p, const char *const *
     struct ingest_buffer b = {0};
     int rc = 0;
     for (unsigned i = 0; i < count && !rc; i++) {
-        rc = open_file(&in->files[i], inputs[i], tmp_dir, show_progress, e);
+        rc = open_file(&in->files[i], inputs[i], tmp_dir, show_progress, store, e);
         if (!rc) rc = read_header(p, &in->files[i], &b, e);
     }
     if (!rc) rc = copy_parquet(in, threads, tmp_dir, show_progress, e);
@@ -206,6 +240,7 @@ int ingest_open(struct ingest *in, const struct pipeline *p, const char *const *
 void ingest_release(struct ingest *in) {
     for (uint32_t i = 0; in->files && i < in->file_count; i++) {
         if (in->files[i].fd >= 0) close(in->files[i].fd);
+        store_source_free(in->files[i].object);
         ingest_parquet_free(in->files[i].parquet);
     }
     free(in->files);
@@ -216,7 +251,7 @@ void ingest_release(struct ingest *in) {
 int ingest_read_span(const struct ingest *in, uint32_t file, uint64_t offset, size_t len,
                      struct ingest_buffer *b, struct err *e) {
     TRY(buffer_reserve(b, len, e));
-    return file_pread(in->files[file].fd, b->data, len, offset, in->files[file].path, e);
+    return read_at(&in->files[file], b->data, len, offset, e);
 }
 
 int ingest_read(const struct ingest *in, uint32_t chunk, struct ingest_buffer *b, const uint8_t **data,
@@ -254,7 +289,7 @@ int ingest_read(const struct ingest *in, uint32_t chunk, struct ingest_buffer *b
         if (have - record > (size_t)SCAN_RECORD_MAX + 1) return record_too_long(f, from + record, e);
         uint64_t more = f->bytes - (from + have) < have ? f->bytes - (from + have) : have;
         TRY(buffer_reserve(b, have + more, e));
-        TRY(file_pread(f->fd, b->data + have, more, from + have, f->path, e));
+        TRY(read_at(f, b->data + have, more, from + have, e));
         search = have;
         have += more;
     }
@@ -277,7 +312,7 @@ int ingest_check_unchanged(const struct ingest *in, struct err *e) {
     for (uint32_t i = 0; i < in->file_count; i++) {
         const struct ingest_file *f = &in->files[i];
         struct stat st;
-        if (f->copied) continue;
+        if (f->copied || f->object) continue; /* an object was read by its ETag */
         if (fstat(f->fd, &st)) return err_errno(e, ERR_OUTSIDE, "could not read \"%s\"", f->path);
         if ((uint64_t)st.st_size != f->bytes || mtime_ns(&st) != f->mtime_ns) return ingest_changed(in, i, e);
     }

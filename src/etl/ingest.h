@@ -9,17 +9,19 @@
 
 #include "base/progress.h"
 #include "base/threads.h"
+#include "edge/store.h"
 #include "etl/scan.h"
 
 /* A chunk is this large, more or less; 0.5 MB ties with 1 MB and keeps thread memory small. */
 enum { INGEST_CHUNK = 512 << 10 };
 
 struct ingest_file {
-    const char *path;      /* as given; the caller's memory */
-    const char *base_name; /* for source_file (4.2) */
-    int fd;
-    bool copied;    /* fd is a temporary copy */
-    uint64_t bytes; /* uncompressed; of Parquet, what was copied */
+    const char *path;            /* as given; the caller's memory */
+    const char *base_name;       /* for source_file (4.2) */
+    int fd;                      /* -1: not opened, or an object */
+    struct store_source *object; /* NULL: fd */
+    bool copied;                 /* fd is a temporary copy */
+    uint64_t bytes;              /* uncompressed; of Parquet, what was copied */
     int64_t mtime_ns;
     struct scan_layout layout;
     struct ingest_parquet *parquet; /* until it is copied; NULL: CSV, or copied */
@@ -43,9 +45,10 @@ struct ingest {
 };
 
 /* Open all inputs and read their headers; errors name the file (ERR_INPUT). "-" is standard input. Parquet is
- * copied by so many threads. */
+ * copied by so many threads. s3://bucket/key is read from the store, which must outlive it; NULL: none is. */
 int ingest_open(struct ingest *in, const struct pipeline *p, const char *const *inputs, unsigned count,
-                unsigned threads, const char *tmp_dir, bool show_progress, struct err *e);
+                unsigned threads, const char *tmp_dir, bool show_progress, struct store *store,
+                struct err *e);
 void ingest_release(struct ingest *in);
 
 /* A thread's read buffer. */

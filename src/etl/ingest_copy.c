@@ -14,9 +14,10 @@ enum { PIECE = 1 << 20 };
 
 /* A copy under way. */
 struct copy {
+    const struct ingest_source *source;
     const char *path, *tmp_dir;
-    int in, out;
-    uint64_t written;
+    int out;
+    uint64_t taken, written;
     uint8_t *from, *to; /* PIECE bytes each */
     struct progress progress;
 };
@@ -31,7 +32,15 @@ enum ingest_codec ingest_codec_of(const char *name) {
 static int read_some(struct copy *c, size_t *got, struct err *e) {
     for (;;) {
         TRY(interrupt_check(e));
-        ssize_t n = read(c->in, c->from, PIECE);
+        if (c->source->object) {
+            uint64_t left = c->source->bytes - c->taken;
+            *got = left < PIECE ? (size_t)left : PIECE;
+            TRY(ingest_source_pread(c->source, c->from, *got, c->taken, e));
+            c->taken += *got;
+            progress_add(&c->progress, *got);
+            return 0;
+        }
+        ssize_t n = read(c->source->fd, c->from, PIECE);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return err_errno(e, ERR_OUTSIDE, "could not read \"%s\"", c->path);
         *got = (size_t)n;
@@ -126,9 +135,9 @@ static int copy_zstd(struct copy *c, struct err *e) {
     return rc;
 }
 
-int ingest_copy(int fd, const char *path, enum ingest_codec codec, const char *tmp_dir, bool show_progress,
-                int *copy, uint64_t *bytes, struct err *e) {
-    struct copy c = {.path = path, .tmp_dir = tmp_dir, .in = fd, .out = -1};
+int ingest_copy(const struct ingest_source *from, enum ingest_codec codec, const char *tmp_dir,
+                bool show_progress, int *copy, uint64_t *bytes, struct err *e) {
+    struct copy c = {.source = from, .path = from->path, .tmp_dir = tmp_dir, .out = -1};
     progress_start(&c.progress, show_progress, "unpack", 0);
     c.from = malloc(PIECE);
     c.to = malloc(PIECE);

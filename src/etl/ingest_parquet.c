@@ -21,7 +21,7 @@ struct group_spans {
 };
 
 struct ingest_parquet {
-    int fd;
+    struct ingest_source source;
     const char *path;
     uint64_t bytes;
     struct arena arena;
@@ -33,21 +33,22 @@ struct ingest_parquet {
 
 /* ---- footers and schemas */
 
-bool ingest_parquet_magic(int fd, uint64_t bytes) {
+bool ingest_parquet_magic(const struct ingest_source *s) {
     char magic[8];
-    return bytes >= 12 && pread(fd, magic, 4, 0) == 4 && pread(fd, magic + 4, 4, (off_t)bytes - 4) == 4 &&
-           memcmp(magic, "PAR1PAR1", 8) == 0;
+    struct err ignored;
+    return s->bytes >= 12 && !ingest_source_pread(s, magic, 4, 0, &ignored) &&
+           !ingest_source_pread(s, magic + 4, 4, s->bytes - 4, &ignored) && memcmp(magic, "PAR1PAR1", 8) == 0;
 }
 
 static int read_footer(struct ingest_parquet *f, struct err *e) {
     uint8_t tail[PARQUET_TAIL_BYTES] = {0};
     uint32_t len = 0;
     if (f->bytes >= sizeof tail)
-        TRY(file_pread(f->fd, tail, sizeof tail, f->bytes - sizeof tail, f->path, e));
+        TRY(ingest_source_pread(&f->source, tail, sizeof tail, f->bytes - sizeof tail, e));
     int rc = parquet_read_tail(tail, f->bytes, &len, e);
     if (!rc) rc = buf_reserve(&f->footer, len, e);
     if (!rc) {
-        TRY(file_pread(f->fd, f->footer.data, len, f->bytes - sizeof tail - len, f->path, e));
+        TRY(ingest_source_pread(&f->source, f->footer.data, len, f->bytes - sizeof tail - len, e));
         rc = parquet_read_footer(f->footer.data, len, f->bytes, &f->arena, &f->meta, e);
     }
     return rc == ERR_INPUT ? err_prefix(e, "could not read \"%s\"", f->path) : rc;
@@ -95,13 +96,13 @@ static int find_columns(const struct pipeline *p, struct ingest_parquet *f, stru
     return 0;
 }
 
-int ingest_parquet_open(const struct pipeline *p, int fd, const char *path, uint64_t bytes,
-                        struct ingest_parquet **out, struct err *e) {
+int ingest_parquet_open(const struct pipeline *p, const struct ingest_source *s, struct ingest_parquet **out,
+                        struct err *e) {
     struct ingest_parquet *f = calloc(1, sizeof *f);
     if (!f) return err_nomem(e);
-    f->fd = fd;
-    f->path = path;
-    f->bytes = bytes;
+    f->source = *s;
+    f->path = s->path;
+    f->bytes = s->bytes;
     arena_init(&f->arena);
     buf_init(&f->footer, FOOTER_MAX);
     int rc = read_footer(f, e);
@@ -169,7 +170,7 @@ struct worker {
 
 static int read_source(void *ctx, uint64_t offset, size_t len, uint8_t *out, struct err *e) {
     struct worker *w = ctx;
-    TRY(file_pread(w->file->fd, out, len, offset, w->file->path, e));
+    TRY(ingest_source_pread(&w->file->source, out, len, offset, e));
     progress_add(&w->copy->progress, len);
     return 0;
 }

@@ -6,18 +6,19 @@
 #ifndef WEIR_ETL_INGEST_PARQUET_H
 #define WEIR_ETL_INGEST_PARQUET_H
 
+#include "etl/ingest_source.h"
 #include "etl/scan.h"
 
-/* A Parquet file whose footer was read; owns all it points at but the descriptor and the path. */
+/* A Parquet file whose footer was read; owns all it points at but the source and the path. */
 struct ingest_parquet;
 
 /* Whether these are the first and last four bytes of a Parquet file. */
-bool ingest_parquet_magic(int fd, uint64_t bytes);
+bool ingest_parquet_magic(const struct ingest_source *s);
 
-/* Read the footer of `fd` and find the columns; what cannot be read is ERR_INPUT, naming file and column. The
- * path must outlive it. */
-int ingest_parquet_open(const struct pipeline *p, int fd, const char *path, uint64_t bytes,
-                        struct ingest_parquet **out, struct err *e);
+/* Read the footer of a source and find the columns; what cannot be read is ERR_INPUT, naming file and column.
+ * The path must outlive it. */
+int ingest_parquet_open(const struct pipeline *p, const struct ingest_source *s, struct ingest_parquet **out,
+                        struct err *e);
 void ingest_parquet_free(struct ingest_parquet *f);
 
 /* Whole rows in the copy. */

@@ -128,7 +128,7 @@ static void rows_in_order_whatever_the_threads(void **state) {
     const char *paths[] = {first, csv, second};
     for (unsigned threads = 1; threads <= 4; threads++) {
         struct ingest in;
-        if (ingest_open(&in, &pipeline, paths, 3, threads, dir, false, &e)) fail_msg("%s", e.msg);
+        if (ingest_open(&in, &pipeline, paths, 3, threads, dir, false, NULL, &e)) fail_msg("%s", e.msg);
         assert_true(in.files[0].copied && in.files[2].copied && !in.files[1].copied);
         assert_true(in.files[0].layout.rows && in.files[2].layout.rows && !in.files[1].layout.rows);
         assert_true(in.chunk_count > 6);
@@ -154,7 +154,7 @@ static void rows_in_order_whatever_the_threads(void **state) {
 static void refuse(const char *path, int code, const char *says) {
     struct err e = {0};
     struct ingest in;
-    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 2, dir, false, &e), code);
+    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 2, dir, false, NULL, &e), code);
     if (!strstr(e.msg, says)) fail_msg("\"%s\" does not say \"%s\"", e.msg, says);
     ingest_release(&in);
 }
@@ -182,7 +182,7 @@ static void no_room_for_the_copy(void **state) {
     struct err e = {0};
     struct ingest in;
     const char *path = write_parquet("good.parquet", 1, 10, 0);
-    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 1, "/nonexistent", false, &e), ERR_OUTSIDE);
+    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 1, "/nonexistent", false, NULL, &e), ERR_OUTSIDE);
     assert_non_null(strstr(e.msg, "/nonexistent"));
     ingest_release(&in);
     unlink(path);

@@ -83,7 +83,7 @@ static void check_body(const struct ingest *in, const uint8_t *data, size_t len)
 static void check_file(const char *path, const struct buf *b) {
     struct err e;
     struct ingest in;
-    int rc = ingest_open(&in, &pipeline, &path, 1, 2, dir, false, &e);
+    int rc = ingest_open(&in, &pipeline, &path, 1, 2, dir, false, NULL, &e);
     if (rc) fail_msg("%s", e.msg);
     check_body(&in, b->data, b->len);
     assert_int_equal(ingest_check_unchanged(&in, &e), 0);
@@ -140,7 +140,7 @@ static void says_what_is_wrong(const char *name, const void *data, size_t len, c
     struct err e;
     struct ingest in;
     const char *path = write_file(name, data, len);
-    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 2, dir, false, &e), ERR_INPUT);
+    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 2, dir, false, NULL, &e), ERR_INPUT);
     assert_non_null(strstr(e.msg, name));
     assert_non_null(strstr(e.msg, expected));
     ingest_release(&in);
@@ -174,7 +174,7 @@ static void refuses_records_beyond_the_limit(void **state) {
             const char *path = write_file("long.csv", b.data, b.len);
             struct ingest in;
             struct ingest_buffer buffer = {0};
-            int rc = ingest_open(&in, &pipeline, &path, 1, 2, dir, false, &e);
+            int rc = ingest_open(&in, &pipeline, &path, 1, 2, dir, false, NULL, &e);
             for (uint32_t i = 0; i < in.chunk_count && !rc; i++) {
                 const uint8_t *data;
                 size_t len;
@@ -201,7 +201,7 @@ static void notices_a_changed_file(void **state) {
     struct err e;
     struct ingest in;
     const char *path = write_file("a.csv", header, sizeof header - 1);
-    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 2, dir, false, &e), 0);
+    assert_int_equal(ingest_open(&in, &pipeline, &path, 1, 2, dir, false, NULL, &e), 0);
     FILE *f = fopen(path, "a");
     fputs("more\n", f);
     fclose(f);

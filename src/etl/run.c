@@ -20,6 +20,8 @@ struct budget {
     uint64_t sort;    /* 30 MB a thread */
     uint64_t results; /* 144 MB: 18 million rows before they spill */
     uint64_t group;   /* 8 MB of rows make a row group */
+    uint64_t reading; /* 48 MB read ahead from S3 */
+    uint64_t uploads; /* 64 MB of files that go to S3; 0: none do */
 };
 
 enum {
@@ -30,6 +32,8 @@ enum {
     THREAD_BYTES = 128 * MB,
     FIXED = 10 * MB,        /* country data, code, libraries */
     THREAD_FIXED = 10 * MB, /* a thread's buffers, compression contexts and tables */
+    UPLOADS_MIN = 20 << 20, /* four parts of S3's least size */
+    READING_MIN = 12 << 20, /* six blocks */
     THREAD_MIN = 16 * MB    /* with less than this for each, there are fewer threads */
 };
 
@@ -43,7 +47,10 @@ static struct budget plan_budget(const struct run_options *o) {
     }
     uint64_t most = b.bytes > FIXED + THREAD_MIN ? (b.bytes - FIXED) / THREAD_MIN : 1;
     if (b.threads > most) b.threads = (unsigned)most;
-    uint64_t fixed = FIXED + (uint64_t)b.threads * THREAD_FIXED;
+    if (store_is_s3(o->lake.warehouse)) b.uploads = b.bytes / 8 < UPLOADS_MIN ? UPLOADS_MIN : b.bytes / 8;
+    for (unsigned i = 0; i < o->input_count && !b.reading; i++)
+        if (store_is_s3(o->inputs[i])) b.reading = b.bytes / 12 < READING_MIN ? READING_MIN : b.bytes / 12;
+    uint64_t fixed = FIXED + b.reading + b.uploads + (uint64_t)b.threads * THREAD_FIXED;
     uint64_t free = b.bytes > 2 * fixed ? b.bytes - fixed : b.bytes / 2;
     b.keys = free / 2;
     b.sort = free / 8 / b.threads;
@@ -56,7 +63,7 @@ static struct budget plan_budget(const struct run_options *o) {
 
 /* What one thread may hold in unfinished groups, when `held` bytes of results are in memory. */
 static uint64_t pool_bytes(const struct budget *b, uint64_t held) {
-    uint64_t taken = held + FIXED + (uint64_t)b->threads * THREAD_FIXED;
+    uint64_t taken = held + FIXED + b->reading + b->uploads + (uint64_t)b->threads * THREAD_FIXED;
     uint64_t pool = taken < b->bytes ? (b->bytes - taken) / 2 / b->threads : 0;
     return pool > GROUP_MIN ? pool : GROUP_MIN;
 }
@@ -80,6 +87,7 @@ struct run {
     struct ingest in;
     struct mmdb_loader countries;
     struct slabs slabs;
+    struct store *input_store; /* where input is that lies on S3 */
     struct lake *lake;
     struct output events, rejects;
     struct keys keys;
@@ -94,8 +102,8 @@ struct run {
 };
 
 static void init_files(struct run *r, struct output *t) {
-    data_files_init(&t->files, t->parquet, t->column_count, iceberg_writer_data_dir(t->writer), t->day_column,
-                    r->prefix);
+    data_files_init(&t->files, t->parquet, t->column_count, iceberg_writer_store(t->writer),
+                    iceberg_writer_data_dir(t->writer), t->day_column, r->prefix);
 }
 
 static int open_output(struct run *r, struct output *t, const char *name, int partition_column,
@@ -115,12 +123,17 @@ static int open_output(struct run *r, struct output *t, const char *name, int pa
 
 static int open_all(struct run *r, struct err *e) {
     const struct run_options *o = r->o;
+    struct store_options reading = o->lake.store;
+    reading.read_bytes = r->budget.reading;
+    TRY(store_open(&reading, &r->input_store, e));
     TRY(ingest_open(&r->in, o->pipeline, o->inputs, o->input_count, r->budget.threads, r->tmp_dir,
-                    o->progress, e));
+                    o->progress, r->input_store, e));
     r->out->input_bytes = r->in.bytes;
     mmdb_loader_start(&r->countries, o->mmdb_path);
     TRY(random_uuid(r->prefix, e));
-    TRY(lake_open(&o->lake, true, &r->lake, e));
+    struct lake_options lake = o->lake;
+    lake.store.upload_bytes = r->budget.uploads;
+    TRY(lake_open(&lake, true, &r->lake, e));
     r->events.column_count = tables_events(o->pipeline, r->events.columns);
     tables_rejects(r->rejects.columns);
     r->rejects.column_count = RJ_COLUMNS;
@@ -350,6 +363,7 @@ static void release(struct run *r, bool failed) {
     keys_release(&r->keys);
     slabs_release(&r->slabs);
     ingest_release(&r->in);
+    store_close(r->input_store);
     mmdb_loader_release(&r->countries);
     lake_close(r->lake);
 }

@@ -9,7 +9,6 @@ import socket
 import subprocess
 
 import pytest
-from tools import postgres
 from tools.engine import BINARY, ROOT
 
 STACK = ROOT / "stacks/spark"
@@ -29,6 +28,16 @@ def pids(folder: pathlib.Path) -> list[int]:
     return [int(f.read_text()) for f in folder.glob("*.pid")]
 
 
+def alive(pid: int) -> bool:
+    """A zombie of one thread has ended; whether it is collected is up to the machine's first process."""
+    proc = pathlib.Path(f"/proc/{pid}")
+    try:
+        state = (proc / "stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z" or len(list((proc / "task").iterdir())) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
@@ -38,11 +47,11 @@ def cluster(tmp_path_factory):
         command, env={**os.environ, **ports}, stdout=subprocess.PIPE, text=True, check=True
     )
     running = pids(folder)
-    assert len(running) == 3
+    assert len(running) == 3 and all(map(alive, running))
     yield started.stdout.strip()
     subprocess.run([str(STACK / "cluster"), "stop", str(folder)], check=True)
     assert not pids(folder)
-    assert not [p for p in running if postgres.alive(p)]
+    assert not [p for p in running if alive(p)]
 
 
 def weir(*args: object, **env: str) -> subprocess.CompletedProcess[str]:

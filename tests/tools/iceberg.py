@@ -37,7 +37,7 @@ def program() -> pathlib.Path:
     out = pathlib.Path(tempfile.mkdtemp(prefix="weir-tool-")) / "iceberg_tool"
     command = ["cc", "-std=c11", "-D_GNU_SOURCE", *flags, "-Isrc", "-o", str(out)]
     command += ["tests/tools/iceberg_tool.c", *libs, "-l:libzstd.a", "-lz", "-lxxhash", "-lmaxminddb"]
-    command += ["-lsqlite3", "-lpq", "-ljansson", "-lyaml", "-lm", "-lpthread"]
+    command += ["-lcurl", "-lcrypto", "-lsqlite3", "-lpq", "-ljansson", "-lyaml", "-lm", "-lpthread"]
     subprocess.run(command, cwd=engine.ROOT, check=True)
     return out
 
