@@ -85,12 +85,9 @@ static int add_record(struct results_file *f, const json_t *record, struct err *
         const char *type;
         const json_t ***list;
         size_t *count;
-    } lists[] = {{"data", &f->data, &f->data_count},
-                 {"stack", &f->stacks, &f->stack_count},
-                 {"minimum", &f->minimums, &f->minimum_count},
-                 {"serve", &f->serves, &f->serve_count},
-                 {"stop", &f->stops, &f->stop_count},
-                 {"profile", &f->profiles, &f->profile_count}};
+    } lists[] = {{"data", &f->data, &f->data_count},           {"stack", &f->stacks, &f->stack_count},
+                 {"minimum", &f->minimums, &f->minimum_count}, {"serve", &f->serves, &f->serve_count},
+                 {"stop", &f->stops, &f->stop_count},          {"profile", &f->profiles, &f->profile_count}};
     if (!json_is_object(record) || !*type) return err_set(e, ERR_INPUT, "not an object with a \"type\"");
     if (strcmp(type, "run") == 0) return add_run(f, record, e);
     if (!f->run_count)

@@ -35,7 +35,8 @@ struct results_file {
     struct results_run *runs;
     struct results_sample *samples;
     size_t run_count, sample_count;
-    const json_t **data, **stacks, **minimums, **serves, **stops, **profiles; /* records of these types, in order */
+    const json_t **data, **stacks, **minimums, **serves, **stops,
+        **profiles; /* records of these types, in order */
     size_t data_count, stack_count, minimum_count, serve_count, stop_count, profile_count;
     bool truncated; /* the last line broke off and was left out */
     bool ended;     /* an "end" record follows the last run */
