@@ -22,14 +22,12 @@ struct profile {
 };
 
 /* The profiler's own command, its output into the text file. */
-static int print_text(struct profile *p, struct arena *arena, struct err *e) {
+static int print_text(struct profile *p, struct err *e) {
     const struct stack *stack = &p->s->stacks[p->stack_index];
     const char *argv[PROFILER_ARGV_MAX];
-    bool needed;
     pid_t pid;
     int status;
-    TRY(profiler_print(&p->tool, p->file, arena, argv, &needed, e));
-    if (!needed) {
+    if (!profiler_print(&p->tool, p->file, argv)) {
         snprintf(p->text, sizeof p->text, "%s", p->file);
         return 0;
     }
@@ -47,7 +45,7 @@ static int print_text(struct profile *p, struct arena *arena, struct err *e) {
 }
 
 /* What the profiler saw, or why nothing, into the line. */
-static int tell(struct profile *p, const struct session_result *r, json_t *line, struct err *e) {
+static void tell(struct profile *p, const struct session_result *r, json_t *line) {
     struct arena arena;
     struct profile_function functions[FUNCTIONS];
     size_t count = 0;
@@ -60,7 +58,7 @@ static int tell(struct profile *p, const struct session_result *r, json_t *line,
         err_set(&why, ERR_OUTSIDE, "%s: %s", r->verdict.status, r->verdict.error);
     else if (!file_exists(p->file))
         err_set(&why, ERR_OUTSIDE, "%s wrote nothing; %s says why", p->tool.name, r->output_path);
-    else if (!print_text(p, &arena, &why) &&
+    else if (!print_text(p, &why) &&
              !profiler_read(&p->tool, p->text, &arena, functions, FUNCTIONS, &count, &samples, &why) &&
              !samples)
         err_set(&why, ERR_OUTSIDE, "%s took no samples", p->tool.name);
@@ -75,8 +73,6 @@ static int tell(struct profile *p, const struct session_result *r, json_t *line,
     json_object_set_new(line, "error", json_string(why.msg));
     arena_release(&arena);
     if (*why.msg) show_note(&p->s->show, "%s  no profile: %s", p->s->plan->stacks[p->stack_index], why.msg);
-    (void)e;
-    return 0;
 }
 
 static int take(struct profile *p, struct err *e) {
@@ -101,7 +97,7 @@ static int take(struct profile *p, struct err *e) {
     json_t *line = json_pack("{s:s,s:s,s:s,s:s}", "type", "profile", "case", p->c->name, "stack", name,
                              "profiler", p->tool.name);
     int rc = session_run(s, &j, &r, e);
-    if (!rc) rc = tell(p, &r, line, e);
+    if (!rc) tell(p, &r, line);
     if (!rc) rc = results_add(&s->results, json_incref(line), e);
     json_decref(line);
     session_result_release(&r);

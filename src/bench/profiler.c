@@ -73,21 +73,14 @@ int profiler_command(const struct profiler *p, const char *file, const char *job
     return 0;
 }
 
-int profiler_print(const struct profiler *p, const char *file, struct arena *arena,
-                   const char *argv[PROFILER_ARGV_MAX], bool *needed, struct err *e) {
-    (void)arena;
-    (void)e;
+bool profiler_print(const struct profiler *p, const char *file, const char *argv[PROFILER_ARGV_MAX]) {
+    const char *const perf[] = {p->program, "script", "--fields", "ip,sym", "--input", file, NULL},
+                      *const jfr[] = {p->program,      "print", "--events", "jdk.ExecutionSample",
+                                      "--stack-depth", "1",     file,       NULL};
     argv[0] = NULL;
-    *needed = strcmp(p->name, "py-spy") != 0;
-    if (strcmp(p->name, "perf") == 0) {
-        const char *const words[] = {p->program, "script", "--fields", "ip,sym", "--input", file, NULL};
-        put(argv, words);
-    } else if (*needed) {
-        const char *const words[] = {p->program,      "print", "--events", "jdk.ExecutionSample",
-                                     "--stack-depth", "1",     file,       NULL};
-        put(argv, words);
-    }
-    return 0;
+    if (strcmp(p->name, "py-spy") == 0) return false;
+    put(argv, strcmp(p->name, "perf") == 0 ? perf : jfr);
+    return true;
 }
 
 /* ---- reading ---- */

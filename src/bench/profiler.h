@@ -27,9 +27,9 @@ bool profiler_find(const char *name, const char *home, struct profiler *out);
 int profiler_command(const struct profiler *p, const char *file, const char *job, struct arena *arena,
                      const char *argv[PROFILER_ARGV_MAX], const char *env[2], struct err *e);
 
-/* The command that prints what `file` holds, for profiler_read; NULL: the file is text itself. */
-int profiler_print(const struct profiler *p, const char *file, struct arena *arena,
-                   const char *argv[PROFILER_ARGV_MAX], bool *needed, struct err *e);
+/* The command that prints what `file` holds, as profiler_read wants it. False: the file is such text itself.
+ */
+bool profiler_print(const struct profiler *p, const char *file, const char *argv[PROFILER_ARGV_MAX]);
 
 struct profile_function {
     const char *name;

@@ -121,7 +121,10 @@ static void lake_locations_by_variable_and_option(void **state) {
     assert_int_equal(cli_lake_resolve(&(struct cli_lake){.lake = "/l"}, &arena, &o, &e), 0);
     assert_string_equal(o.catalog_uri, "sqlite:///l/catalog.db");
     assert_string_equal(o.warehouse, "file:///l/warehouse");
-    setenv("WEIR_WAREHOUSE", "s3://bucket", 1);
+    setenv("WEIR_WAREHOUSE", "s3://bucket/w", 1);
+    assert_int_equal(cli_lake_resolve(&(struct cli_lake){0}, &arena, &o, &e), 0);
+    assert_string_equal(o.warehouse, "s3://bucket/w");
+    setenv("WEIR_WAREHOUSE", "gs://bucket", 1);
     assert_int_equal(cli_lake_resolve(&(struct cli_lake){0}, &arena, &o, &e), ERR_INPUT);
     clear_environment();
     arena_release(&arena);
