@@ -358,3 +358,14 @@ def test_discarded_files_are_gone(spark, tmp_path):
     assert list(tmp_path.glob("lake/warehouse/**/*.parquet"))
     t.discard()
     assert not list(tmp_path.glob("lake/warehouse/**/*.parquet"))
+
+
+def test_a_range_of_half_of_all_addresses_stands_in_few_buckets(tmp_path):
+    from weir_spark import archive, countries, mmdb
+
+    file = tmp_path / "least.mmdb"
+    file.write_bytes(archive.least_database())
+    found = mmdb.read(str(file))
+    assert len(found.ipv6.first) >= 1
+    assert countries._ipv6_table(found.ipv6).num_rows <= 1 << 16
+    assert countries._ipv4_table(found.ipv4).num_rows <= 1 << 16

@@ -25,7 +25,8 @@ MAPPED, EMBEDDED = "0" * 20 + "ffff", "0" * 24
 # Bits of a bucket, and in how many of its kind a range may stand: with these a range of DB-IP's country data has 16.6
 # others in its bucket in the mean (with /16 alone 444), and one of IPv6 4 (with /24 and /8: thousands, at most 33,873).
 IPV4_BITS, IPV4_COPIES = (16, 24), 2
-IPV6_BITS, IPV6_COPIES = (24, 32, 40, 48, 56, 64), 8
+IPV6_BITS, IPV6_COPIES = (16, 24, 32, 40, 48, 56, 64), 8
+# The coarsest hold what is left: 65,536 copies at the most, of a range of all addresses.
 U64 = np.uint64
 
 
