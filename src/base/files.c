@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,4 +166,16 @@ static int remove_entry(const char *path, const struct stat *st, int flag, struc
 
 void file_remove_tree(const char *path) {
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+bool file_find_program(const char *name, char out[PATH_MAX]) {
+    const char *path = getenv("PATH");
+    while (path && *path) {
+        size_t len = strcspn(path, ":");
+        if (len && snprintf(out, PATH_MAX, "%.*s/%s", (int)len, path, name) < PATH_MAX &&
+            access(out, X_OK) == 0 && !file_is_dir(out))
+            return true;
+        path += len + (path[len] == ':');
+    }
+    return false;
 }

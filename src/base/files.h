@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -41,5 +42,8 @@ void file_remove_tree(const char *path);
 
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
+
+/* The first executable file of this name in the folders of PATH; false: there is none, *out is undefined. */
+bool file_find_program(const char *name, char out[PATH_MAX]);
 
 #endif

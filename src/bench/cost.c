@@ -73,7 +73,7 @@ bool cost_of(const struct cost_prices *p, const struct summary_case *c, const st
     if (!total->n || !(c->cpus > 0) || !(c->memory_bytes > 0)) return false;
     double second = (c->cpus * p->cpu_hour + c->memory_bytes / 1e9 * p->gb_hour) / 3600;
     double run = total->median * second;
-    *out = (struct cost){.second = second, .run = run, .low = run, .high = run};
+    *out = (struct cost){.run = run, .low = run, .high = run};
     if (total->interval.known) {
         out->low = total->interval.low * second;
         out->high = total->interval.high * second;

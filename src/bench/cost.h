@@ -16,7 +16,6 @@ struct cost_prices {
 
 /* Of one stack in one case, in the prices' currency. */
 struct cost {
-    double second;            /* of the case's budget */
     double run, low, high;    /* low, high: 95 %; equal to run when the total time has no interval */
     double per_gb, per_month; /* per_gb 0: the size of the data is not known */
 };

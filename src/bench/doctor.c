@@ -107,15 +107,11 @@ static void look_at_tools(json_t *list, const char *home, const char *mmdb) {
 }
 
 static void look_at_profilers(json_t *list, const char *home) {
-    static const char *const all[][2] = {{"perf", "CPU profiles of native code"},
-                                         {"py-spy", "CPU profiles of Python"},
-                                         {"jfr", "CPU profiles of the JVM"}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        struct profiler p;
+    struct profiler p;
+    for (size_t i = 0; profiler_at(i, home, &p); i++) {
         char what[96];
-        bool known = profiler_find(all[i][0], home, &p);
-        snprintf(what, sizeof what, "%s (weir bench --profile)", all[i][1]);
-        add(list, all[i][0], known && *p.program, what, "it is not on PATH", known ? p.how : "");
+        snprintf(what, sizeof what, "CPU profiles of %s (weir bench --profile)", p.code);
+        add(list, p.name, *p.program, what, "it is not on PATH", p.how);
     }
 }
 

@@ -12,32 +12,29 @@
 
 static const struct profiler known[] = {
     {.name = "perf",
+     .code = "native code",
      .ends = "data",
      .how = "Debian's package linux-perf, and kernel.perf_event_paranoid at most 2"},
-    {.name = "py-spy", .ends = "raw", .how = "scripts/setup --dev, or pip install py-spy"},
-    {.name = "jfr", .ends = "jfr", .how = "the JDK's command jfr: Debian's package openjdk-17-jdk-headless"},
+    {.name = "py-spy", .code = "Python", .ends = "raw", .how = "scripts/setup --dev, or pip install py-spy"},
+    {.name = "jfr",
+     .code = "the JVM",
+     .ends = "jfr",
+     .how = "the JDK's command jfr: Debian's package openjdk-17-jdk-headless"},
 };
 
-static bool look_in(const char *folder, size_t len, const char *name, char out[PATH_MAX]) {
-    int n = snprintf(out, PATH_MAX, "%.*s/%s", (int)len, folder, name);
-    return n > 0 && n < PATH_MAX && access(out, X_OK) == 0;
+bool profiler_at(size_t i, const char *home, struct profiler *out) {
+    if (i >= sizeof known / sizeof *known) return false;
+    *out = known[i];
+    int n = home ? snprintf(out->program, PATH_MAX, "%s/.venv/bin/%s", home, out->name) : PATH_MAX;
+    if (n < PATH_MAX && access(out->program, X_OK) == 0) return true;
+    if (!file_find_program(out->name, out->program)) out->program[0] = 0;
+    return true;
 }
 
 bool profiler_find(const char *name, const char *home, struct profiler *out) {
-    size_t i = 0, count = sizeof known / sizeof *known;
-    while (i < count && strcmp(known[i].name, name) != 0) i++;
-    if (i == count) return false;
-    *out = known[i];
-    char venv[PATH_MAX];
-    if (home && (size_t)snprintf(venv, sizeof venv, "%s/.venv/bin", home) < sizeof venv &&
-        look_in(venv, strlen(venv), name, out->program))
-        return true;
-    for (const char *at = getenv("PATH"); at && *at; at += strcspn(at, ":"), at += *at == ':') {
-        size_t len = strcspn(at, ":");
-        if (len && look_in(at, len, name, out->program)) return true;
-    }
-    out->program[0] = 0;
-    return true;
+    for (size_t i = 0; profiler_at(i, home, out); i++)
+        if (strcmp(out->name, name) == 0) return true;
+    return false;
 }
 
 static void put(const char *argv[PROFILER_ARGV_MAX], const char *const *words) {

@@ -13,13 +13,17 @@ enum { PROFILER_ARGV_MAX = 24 };
 
 struct profiler {
     const char *name;       /* as in stack.yaml */
+    const char *code;       /* what it sees into */
     const char *how;        /* how to get it */
     const char *ends;       /* of its file's name: "data" */
     char program[PATH_MAX]; /* empty: it is not there */
 };
 
-/* By its name in stack.yaml, on PATH or in home/.venv/bin (home may be NULL). False: there is no such
- * profiler. */
+/* All of them, one after the other, looked for in home/.venv/bin (home may be NULL) and on PATH. False: there
+ * are no more. */
+bool profiler_at(size_t i, const char *home, struct profiler *out);
+
+/* By its name in stack.yaml. False: there is no such profiler. */
 bool profiler_find(const char *name, const char *home, struct profiler *out);
 
 /* The command that runs `./run job` under it and writes `file`; argv and env end with NULL, and are in

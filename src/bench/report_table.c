@@ -194,13 +194,12 @@ static int stopped(struct writer *w, const struct summary_case *c, struct err *e
     if (!stop) return 0;
     long long n = json_integer_value(json_object_get(stop, "repetitions"));
     double percent = 100 * json_number_value(widest);
-    bool narrow = strcmp(results_text(stop, "why", ""), "narrow") == 0;
-    if (!json_is_number(widest))
-        return line(w, e, "ended after %lld repetitions: %s", n,
-                    narrow ? "precise enough" : "the budget was used up");
+    const char *why =
+        strcmp(results_text(stop, "why", ""), "narrow") == 0 ? "precise enough" : "the budget was used up";
+    if (!json_is_number(widest)) return line(w, e, "ended after %lld repetitions: %s", n, why);
     return line(w, e,
                 "ended after %lld repetitions: %s; the widest interval of a median job time is %.2g %% of it",
-                n, narrow ? "precise enough" : "the budget was used up", percent);
+                n, why, percent);
 }
 
 /* Three digits, never in powers of ten. */

@@ -37,18 +37,6 @@ static bool look_in(const char *folder, struct duckdb *d) {
            match(folder, "duckdb_extension_iceberg/extensions/*/iceberg.duckdb_extension", d->iceberg);
 }
 
-static bool look_in_path(struct duckdb *d) {
-    const char *path = getenv("PATH");
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-        if (len && (size_t)snprintf(d->command, sizeof d->command, "%.*s/duckdb", (int)len, path) <
-                       sizeof d->command)
-            if (access(d->command, X_OK) == 0 && !file_is_dir(d->command)) return true;
-        path += len + (path[len] == ':');
-    }
-    return false;
-}
-
 int duckdb_find(const char *home, struct duckdb *d, struct err *e) {
     *d = (struct duckdb){0};
     char folder[PATH_MAX], packages[PATH_MAX];
@@ -72,7 +60,7 @@ int duckdb_find(const char *home, struct duckdb *d, struct err *e) {
         look_in(folder, d))
         return 0;
     *d = (struct duckdb){0};
-    if (look_in_path(d)) return 0;
+    if (file_find_program("duckdb", d->command)) return 0;
     return err_set(e, ERR_INPUT,
                    "could not find DuckDB: run scripts/setup, or set WEIR_DUCKDB to its command or to a "
                    "folder with duckdb-cli and its extensions");

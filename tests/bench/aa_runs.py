@@ -35,8 +35,8 @@ if code:
     sys.exit(code)
 told = [json.loads(line) for line in open(events + ".own")]
 at = {{t["event"]: t["t_ns"] for t in told}}
-time.sleep({share} * (at["committed"] - at["start"]) / 1e9)
 late = {share} * (at["committed"] - at["start"])
+time.sleep(late / 1e9)
 with open(events, "w") as out:
     for t in told:
         later = late if t["event"] in ("committed", "done") else 0

@@ -1,4 +1,4 @@
-"""Makes cases/1.5.jsonl, Parquet: `python3 tests/conformance/make_parquet.py`. The files are pyarrow's, of the version that the
+"""Makes cases/1.5.jsonl, Parquet: `PYTHONPATH=tests python -m conformance.make_parquet`. The files are pyarrow's, of the version that the
 development tools pin; what must come of them was derived by hand from pipeline.md 1.5, 1.6 and docs/pipeline.md.
 """
 
@@ -15,16 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from conformance import cases
+
 OUT = pathlib.Path(__file__).parent / "cases/1.5.jsonl"
-TEXT = {
-    "event_id": "e1",
-    "user_id": "u1",
-    "timestamp": "2024-01-02T03:04:05Z",
-    "page_url": "/p",
-    "referrer": "/r",
-    "device": "Desktop",
-    "ip_address": "1.2.3.4",
-}
+TEXT = cases.DEFAULT_ROW
 US = 1704164645_000000  # of 2024-01-02T03:04:05Z
 MOMENT = "2024-01-02T03:04:05.000000Z"
 REJECT = ["e1", "u1", MOMENT, "/p", "/r", "Desktop", "1.2.3.4", None, "input.parquet"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 
 import pytest
 from tools.engine import BINARY, ROOT
+from tools.postgres import alive, free_port
 
 STACK = ROOT / "stacks/spark"
 pytestmark = pytest.mark.skipif(
@@ -18,24 +18,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def pids(folder: pathlib.Path) -> list[int]:
     return [int(f.read_text()) for f in folder.glob("*.pid")]
-
-
-def alive(pid: int) -> bool:
-    """A zombie of one thread has ended; whether it is collected is up to the machine's first process."""
-    proc = pathlib.Path(f"/proc/{pid}")
-    try:
-        state = (proc / "stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z" or len(list((proc / "task").iterdir())) > 1
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.fixture(scope="module")

@@ -139,11 +139,13 @@ class Postgres:
 
 
 def alive(pid: int) -> bool:
+    """A zombie of one thread has ended; whether it is collected is up to the machine's first process."""
+    proc = pathlib.Path(f"/proc/{pid}")
     try:
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = (proc / "stat").read_text().rpartition(")")[2].split()[0]
+        return state not in "ZX" or len(list((proc / "task").iterdir())) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state not in "ZX"
 
 
 if __name__ == "__main__":

@@ -3,29 +3,15 @@ Each query's rows are printed as a JSON array; statements without rows as []. Ru
 Spark's own Python."""
 
 import json
-import pathlib
 import sys
 
-from pyspark.sql import SparkSession
+from spark_session import session
 
 lake, jars, schema_version = sys.argv[1:4]
-builder = (
-    SparkSession.builder.master("local[1]")
-    .config("spark.jars", ",".join(str(p) for p in pathlib.Path(jars).glob("*.jar")))
-    .config("spark.ui.enabled", "false")
-    .config("spark.driver.memory", "1g")
-    .config("spark.sql.shuffle.partitions", "1")
-    .config("spark.sql.session.timeZone", "UTC")
-    .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-    .config("spark.sql.catalog.weir", "org.apache.iceberg.spark.SparkCatalog")
-    .config("spark.sql.catalog.weir.type", "jdbc")
-    .config("spark.sql.catalog.weir.uri", f"jdbc:sqlite:{lake}/catalog.db")
-    .config("spark.sql.catalog.weir.warehouse", f"file://{lake}/warehouse")
-    .config("spark.sql.catalog.weir.cache-enabled", "false")
-)
+catalog = {"uri": f"jdbc:sqlite:{lake}/catalog.db", "warehouse": f"file://{lake}/warehouse"}
 if schema_version == "V1":
-    builder = builder.config("spark.sql.catalog.weir.jdbc.schema-version", "V1")
-spark = builder.getOrCreate()
+    catalog["jdbc.schema-version"] = "V1"
+spark = session(jars, 1, catalog)
 spark.sparkContext.setLogLevel("ERROR")
 print("ready", flush=True)
 for line in sys.stdin:

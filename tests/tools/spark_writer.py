@@ -2,38 +2,20 @@
 committed, a line each. The password of a catalog in PostgreSQL is PGPASSWORD. Run with Spark's own Python."""
 
 import os
-import pathlib
 import sys
 import threading
 
-from pyspark.sql import SparkSession
+from spark_session import session
 
 writers, commits, table, uri, warehouse, jars = sys.argv[1:]
-builder = (
-    SparkSession.builder.master("local[2]")
-    .config("spark.jars", ",".join(str(p) for p in pathlib.Path(jars).glob("*.jar")))
-    .config("spark.ui.enabled", "false")
-    .config("spark.driver.memory", "1g")
-    .config("spark.driver.host", "127.0.0.1")
-    .config("spark.driver.bindAddress", "127.0.0.1")
-    .config("spark.sql.shuffle.partitions", "1")
-    .config("spark.sql.session.timeZone", "UTC")
-    .config("spark.sql.catalog.weir", "org.apache.iceberg.spark.SparkCatalog")
-    .config("spark.sql.catalog.weir.type", "jdbc")
-    .config("spark.sql.catalog.weir.uri", "jdbc:" + uri)
-    .config("spark.sql.catalog.weir.jdbc.schema-version", "V1")
-    .config("spark.sql.catalog.weir.warehouse", warehouse)
-    .config("spark.sql.catalog.weir.cache-enabled", "false")
-)
+catalog = {"uri": f"jdbc:{uri}", "warehouse": warehouse, "jdbc.schema-version": "V1"}
 if uri.startswith("postgresql"):
-    host = uri.removeprefix("postgresql://")
-    user, _, host = host.rpartition("@")
-    builder = builder.config("spark.sql.catalog.weir.uri", f"jdbc:postgresql://{host}")
-    builder = builder.config("spark.sql.catalog.weir.jdbc.user", user)
-    builder = builder.config("spark.sql.catalog.weir.jdbc.password", os.environ["PGPASSWORD"])
+    user, _, host = uri.removeprefix("postgresql://").rpartition("@")
+    catalog["uri"] = f"jdbc:postgresql://{host}"
+    catalog |= {"jdbc.user": user, "jdbc.password": os.environ["PGPASSWORD"]}
 else:
-    builder = builder.config("spark.sql.catalog.weir.jdbc.busy_timeout", "30000")
-spark = builder.getOrCreate()
+    catalog["jdbc.busy_timeout"] = "30000"
+spark = session(jars, 2, catalog)
 spark.sparkContext.setLogLevel("OFF")
 said = threading.Lock()
 

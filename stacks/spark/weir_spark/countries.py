@@ -116,20 +116,14 @@ class Countries:
         found = found.selectExpr(
             *columns, "number", "CASE WHEN number IS NULL THEN unhex(digits) END AS bytes"
         )
-        names: list[str] = []
-
-        def join(table: DataFrame, value: str, key: str) -> None:
-            nonlocal found
-            n = len(names)
+        levels = [(self.ipv4, "number", _key4("number", bits)) for bits in IPV4_BITS]
+        if self.ipv6 is not None:
+            levels += [(self.ipv6, "bytes", f"substring(bytes, 1, {bits // 8})") for bits in IPV6_BITS]
+        for n, (table, value, key) in enumerate(levels):
             there = F.broadcast(table.toDF(*(f"{c}{n}" for c in table.columns)))
             on = F.expr(f"{key} = bucket{n} AND {value} BETWEEN first{n} AND last{n}")
             found = found.join(there, on, "left")
-            names.append(f"found{n}")
-
-        for bits in IPV4_BITS:
-            join(self.ipv4, "number", _key4("number", bits))
-        for bits in IPV6_BITS if self.ipv6 is not None else ():
-            join(self.ipv6, "bytes", f"substring(bytes, 1, {bits // 8})")
+        names = [f"found{n}" for n in range(len(levels))]
         return found.selectExpr(*columns, f"coalesce({', '.join(names)}, '{UNKNOWN}') AS country")
 
 
