@@ -136,6 +136,7 @@ function answer(c) {
     seals(c),
     comparisonTable(c),
     c.stacks.some((s) => s.ours) ? h("p", { class: "soft" }, "* made by weir's authors") : null,
+    c.stacks.filter((s) => s.note).map((s) => h("p", { class: "soft" }, `${star(s)}: ${s.note}.`)),
     dashes(c),
     h("p", { class: "soft" }, `A winner is named only among independent stacks, from ${D.verdict_needs} samples on, where the interval of the ratio excludes 1 and A against A was a tie. Peak memory is anonymous and shared memory, page cache apart.`),
     whenToUse(c),
@@ -185,6 +186,19 @@ function profiles(c) {
   });
 }
 
+/** Images: what was measured, and what other links would make of it, which is modelled. */
+function images(c) {
+  if (!c.images?.length) return null;
+  const links = c.images.find((i) => i.pulled)?.pulled.modelled || [];
+  const heads = ["Stack", "on disk", "compressed", "download", "extraction", ...links.map((l) => `pull at ${l.bits_per_s >= 1e9 ? `${l.bits_per_s / 1e9} Gbit/s` : `${l.bits_per_s / 1e6} Mbit/s`}, modelled`)];
+  const rows = c.images.map((i) => {
+    const p = i.pulled, s = c.stacks.find((x) => x.stack === i.stack);
+    const seconds = (v) => (p ? `${show(v)} s` : "–");
+    return [star(s), bytes(i.disk_bytes), p ? bytes(p.bytes) : "–", seconds(p?.download_s), seconds(p?.extract_s), ...links.map((_, k) => seconds(p?.modelled[k].pull_s))];
+  });
+  return folded("Images", table("Sizes and pulls, medians. Modelled: compressed bytes / link + measured extraction, as if nothing overlapped", heads, rows));
+}
+
 function whereTimeGoes(c) {
   const all = timed(c);
   if (!all.length) return [heading("time", "Where the time goes", "No run of this case has a time")];
@@ -199,6 +213,7 @@ function whereTimeGoes(c) {
     h("div", { id: "time-bars" }, bars(`${state.deployment ? "Total" : "Job"} time by phase: ${all.map((s) => `${s.stack} ${show(median(s, key))} s`).join(", ")}`, "s", PHASES, rows, barWidth())),
     h("p", { class: "soft" }, `Bars are medians of each phase, so their sum can differ a little from the median of all; whiskers are the 95 % interval of the ${state.deployment ? "total" : "job"} time.`),
     profiles(c),
+    images(c),
     folded("The numbers", table("Seconds by phase, medians", ["Stack", ...PHASES.map((p) => p.name), "total", "flush after it"], phaseRows)),
   ];
 }

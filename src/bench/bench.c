@@ -29,7 +29,11 @@ static json_t *notes(const struct session *s) {
         json_array_append_new(list, json_sprintf("no control group (%s): memory is what the processes of the "
                                                  "run add up to, and is not limited",
                                                  r->place.why));
-    json_array_append_new(list, json_string("bytes by /proc/PID/io, ended children included"));
+    if (s->q->engine)
+        json_array_append_new(list, json_sprintf("containers by %s %s, control groups by %s", s->q->engine->name,
+                                                 s->q->engine->version, s->q->engine->group_driver));
+    json_array_append_new(list, json_string(s->q->engine ? "bytes by /proc/PID/io, as of the last look"
+                                                         : "bytes by /proc/PID/io, ended children included"));
     json_array_append_new(list, json_string(*r->place.dirs[GROUP_UNIFIED]
                                                 ? "pressure of the run's own control group"
                                                 : "pressure of the whole machine"));
@@ -54,6 +58,10 @@ static json_t *plan_line(const struct session *s) {
     for (unsigned i = 0; i < s->q->data.input_count; i++)
         json_array_append_new(inputs, json_string(s->q->data.inputs[i]));
     json_object_set_new(plan, "inputs", inputs);
+    const struct bench_lake *lake = &s->q->lake;
+    if (lake->catalog)
+        json_object_set_new(plan, "lake", json_pack("{s:s,s:s,s:s?}", "catalog", lake->catalog, "warehouse",
+                                                    lake->warehouse, "s3_endpoint", lake->s3_endpoint));
     return plan;
 }
 
@@ -66,7 +74,8 @@ static json_t *run_line(const struct session *s) {
     return json_pack("{s:s,s:i,s:s,s:s,s:s,s:o,s:o,s:o,s:s,s:o,s:{s:i,s:s}}", "type", "run", "schema", 1,
                      "weir", WEIR_VERSION, "run", s->run_id, "created", created, "command",
                      command_json(s->q->command), "plan", plan_line(s), "environment",
-                     environment_json(r->place.kind, r->cpu_count), "backend", "process", "backend_notes",
+                     environment_json(r->place.kind, r->cpu_count), "backend",
+                     s->plan->containers ? "container" : "process", "backend_notes",
                      notes(s), "sampler", "hz", 1000 / RUNNER_INTERVAL_MS, "cost",
                      "each sample's sampler_cost_share, of one CPU");
 }
@@ -88,6 +97,7 @@ static int open_stack(struct session *s, unsigned i, struct err *e) {
     struct stack *st = &s->stacks[i];
     const char *why = "";
     TRY(stack_read(st, s->q->stacks_root, s->plan->stacks[i], e));
+    if (s->plan->containers) return 0;
     TRY(stack_versions(st, &s->versions[i], &why, e));
     if (!s->versions[i])
         return err_set(e, ERR_INPUT,
@@ -100,9 +110,9 @@ static int open_stack(struct session *s, unsigned i, struct err *e) {
 static int tell_stack(struct session *s, unsigned i, struct err *e) {
     const struct stack *st = &s->stacks[i];
     return results_add(&s->results,
-                       json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:O}", "type", "stack", "stack", st->name, "title",
+                       json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:O,s:s*}", "type", "stack", "stack", st->name, "title",
                                  st->title, "made_by", st->made_by, "colour", st->colour, "versions",
-                                 s->versions[i]),
+                                 s->versions[i], "note", st->note),
                        e);
 }
 
@@ -124,6 +134,8 @@ static int open_work(struct session *s, struct err *e) {
     if ((size_t)snprintf(s->work, sizeof s->work, "%.*s.d", (int)len, s->q->out) >= sizeof s->work)
         return err_set(e, ERR_INPUT, "the path of the result file is too long");
     snprintf(s->group, sizeof s->group, "weir-%016" PRIx64, (uint64_t)XXH64(s->q->out, strlen(s->q->out), 0));
+    snprintf(s->lake_prefix, sizeof s->lake_prefix, "weir_bench_%08" PRIx32,
+             (uint32_t)XXH64(s->q->out, strlen(s->q->out), 0));
     snprintf(output, sizeof output, "%s/output", s->work);
     return file_make_dirs(output, e);
 }
@@ -212,10 +224,12 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     int64_t start = clock_mono_ns();
     if (lines) TRY(take_up(s, lines, steps, count, e));
     unsigned swept = group_sweep(&s->q->runner->place, s->group);
+    if (s->q->engine) swept += container_sweep(s->q->engine, s->group, 0);
     if (swept)
         show_note(&s->show, "ended what %u run%s of a killed benchmark had left", swept,
                   swept == 1 ? "" : "s");
     clear_work(s);
+    TRY(session_clear_lake(s, NULL, e));
     if (!lines) TRY(random_uuid(s->run_id, e));
     if (!lines) TRY(results_add(&s->results, run_line(s), e));
     /* Killed before the last stack was told: all are told again, and readers take the last. */
@@ -280,6 +294,9 @@ static void session_close(struct session *s) {
     pace_release(&s->pace);
     tally_release(&s->tally);
     remove_references(s);
+    struct err left = {0};
+    if (*s->lake_prefix && session_clear_lake(s, NULL, &left))
+        fprintf(stderr, "weir: tables of this benchmark are left in its lake: %s\n", left.msg);
     for (unsigned i = 0; s->stacks && i < s->plan->stack_count; i++) stack_release(&s->stacks[i]);
     for (unsigned i = 0; s->data && i < s->plan->data_count; i++) data_release(&s->data[i]);
     for (unsigned i = 0; s->versions && i < s->plan->stack_count; i++) json_decref(s->versions[i]);
@@ -306,6 +323,7 @@ int bench_run(const struct bench_request *q, unsigned *bad, struct err *e) {
     int rc = plan_order(q->plan, &steps, &count, e);
     if (!rc) rc = session_open(&s, count, e);
     for (unsigned i = 0; !rc && i < q->plan->stack_count; i++) rc = open_stack(&s, i, e);
+    if (!rc && q->plan->containers) rc = session_open_images(&s, e);
     if (!rc) rc = open_work(&s, e);
     if (!rc)
         rc =

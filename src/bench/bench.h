@@ -5,12 +5,20 @@
 #include "bench/data.h"
 #include "bench/plan.h"
 #include "bench/runner.h"
+#include "edge/docker.h"
+
+/* Where the samples' tables go instead of a folder beside the results; catalog NULL: there. Text without passwords. */
+struct bench_lake {
+    const char *catalog, *warehouse, *s3_endpoint;
+};
 
 struct bench_request {
     const struct plan *plan;
     const struct runner *runner;
+    const struct docker *engine; /* for a plan of containers; else NULL */
     const char *out; /* the result file, absolute */
     bool resume;
+    struct bench_lake lake;
     const char *stacks_root;
     const char *home;           /* where DuckDB is looked for first; may be NULL */
     const char *pipeline;       /* JSON object */

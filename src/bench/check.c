@@ -3,8 +3,8 @@
 #include "base/files.h"
 #include "bench/verify.h"
 #include "edge/duckdb.h"
+#include "edge/store.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -160,12 +160,17 @@ static bool commit_right(const struct run_outcome *o, struct check_verdict *v) {
 
 /* ---- equality ---- */
 
+static struct store_options store_of(const struct job *j) {
+    return (struct store_options){.s3_endpoint = j->s3_endpoint, .s3_region = j->s3_region};
+}
+
 static int verify_tables(const struct check_request *q, const char *const tables[2],
                          const char *const rejects[2], json_t **report, bool *equal, struct err *e) {
     const struct verify_request r = {.catalog_uri = q->job->catalog_uri,
                                      .catalog_name = q->job->catalog_name,
                                      .tables = {tables[0], tables[1]},
                                      .rejects = {rejects[0], rejects[1]},
+                                     .store = store_of(q->job),
                                      .home = q->home,
                                      .tmp_dir = q->tmp_dir,
                                      .memory_bytes = UINT64_C(2000000000),
@@ -199,7 +204,7 @@ static int compare(const struct check_request *q, const struct check_reference *
     char what[CHECK_ERROR - 128] = "";
     const char *const tables[2] = {r->events, v->events}, *const rejects[2] = {r->rejects, v->rejects};
     if (strcmp(r->digest, v->digest) == 0) return 0;
-    if (*r->events && file_exists(r->events)) {
+    if (*r->events && (store_is_s3(r->events) || file_exists(r->events))) {
         struct err problem = {0};
         int rc = verify_tables(q, tables, rejects, &report, &equal, &problem);
         if (rc == ERR_INTERRUPTED) return err_set(e, rc, "interrupted");
@@ -224,7 +229,9 @@ static int count_table(const struct check_request *q, const char *metadata, stru
     bool gzip = (len > 17 && strcmp(metadata + len - 17, ".gz.metadata.json") == 0) ||
                 (len > 8 && strcmp(metadata + len - 8, ".json.gz") == 0);
     int rc = duckdb_find(q->home, &d, e);
+    const struct store_options options = store_of(q->job);
     if (!rc) rc = duckdb_prepare_sql(&d, &load, e);
+    if (!rc && store_is_s3(metadata)) rc = duckdb_prepare_s3(&d, &options, &load, e);
     if (!rc)
         rc = buf_add_str(&sql, "WITH t AS (SELECT user_id, session_start, country FROM iceberg_scan(", e);
     if (!rc) rc = duckdb_add_literal(&sql, metadata, e);
@@ -357,41 +364,50 @@ void check_release(struct check_verdict *v) {
 
 /* ---- what it wrote ---- */
 
-static _Thread_local struct check_output *counted;
-
-static int count_entry(const char *path, const struct stat *st, int flag, struct FTW *f) {
-    (void)f;
-    size_t len = strlen(path);
-    if (flag == FTW_F && len > 8 && strcmp(path + len - 8, ".parquet") == 0) {
-        counted->files++;
-        counted->bytes += (uint64_t)st->st_size;
-    }
+static int count_entry(void *ctx, const struct store_entry *entry, struct err *e) {
+    struct check_output *counted = ctx;
+    size_t len = strlen(entry->path);
+    (void)e;
+    if (entry->folder || len <= 8 || strcmp(entry->path + len - 8, ".parquet") != 0) return 0;
+    counted->files++;
+    counted->bytes += entry->bytes;
     return 0;
 }
 
-static int ask_row_groups(const char *warehouse, const char *home, const char *tmp_dir, struct buf *sql,
-                          struct buf *answer, struct err *e) {
+static int count_files(const struct check_request *q, struct check_output *out, struct err *e) {
+    const struct store_options options = store_of(q->job);
+    struct store *store;
+    TRY(store_open(&options, &store, e));
+    int rc = store_list(store, q->job->warehouse, count_entry, out, e);
+    store_close(store);
+    return rc;
+}
+
+static int ask_row_groups(const struct check_request *q, struct buf *sql, struct buf *answer, struct err *e) {
+    static const char scheme[] = "file://";
+    const char *warehouse = q->job->warehouse;
+    const struct store_options options = store_of(q->job);
     struct duckdb d;
-    char pattern[4200];
+    char pattern[8192];
+    if (strncmp(warehouse, scheme, strlen(scheme)) == 0) warehouse += strlen(scheme);
     snprintf(pattern, sizeof pattern, "%s/**/*.parquet", warehouse);
-    TRY(duckdb_find(home, &d, e));
+    TRY(duckdb_find(q->home, &d, e));
+    if (store_is_s3(warehouse)) TRY(duckdb_prepare_s3(&d, &options, sql, e));
     TRY(buf_add_str(sql, "SELECT sum(num_row_groups) FROM parquet_file_metadata(", e));
     TRY(duckdb_add_literal(sql, pattern, e));
     TRY(buf_add_str(sql, ")", e));
     const char *const args[] = {"-no-init", "-bail", "-list", "-noheader", "-c", buf_cstr(sql), NULL};
-    return duckdb_capture(&d, args, tmp_dir, answer, e);
+    return duckdb_capture(&d, args, q->tmp_dir, answer, e);
 }
 
-void check_output(const char *warehouse, const char *home, const char *tmp_dir, struct check_output *out) {
+void check_output(const struct check_request *q, struct check_output *out) {
     struct buf sql, answer;
     struct err e = {0};
     *out = (struct check_output){.row_groups = -1};
-    counted = out;
-    nftw(warehouse, count_entry, 16, FTW_PHYS);
-    if (!out->files) return;
+    if (count_files(q, out, &e) || !out->files) return;
     buf_init(&sql, 0);
     buf_init(&answer, 1 << 16);
-    if (!ask_row_groups(warehouse, home, tmp_dir, &sql, &answer, &e) && buf_cstr(&answer)) {
+    if (!ask_row_groups(q, &sql, &answer, &e) && buf_cstr(&answer)) {
         char *end;
         int64_t n = strtoll((const char *)answer.data, &end, 10);
         if (end != (char *)answer.data) out->row_groups = n;

@@ -39,12 +39,12 @@ int check_run(const struct check_request *q, struct check_reference *reference, 
               struct err *e);
 void check_release(struct check_verdict *v);
 
-/* Of the Parquet files below `warehouse`: how many, their bytes, their row groups (-1: not known). */
+/* Of the Parquet files below the job's warehouse: how many, their bytes, their row groups (-1: not known). */
 struct check_output {
     uint64_t bytes, files;
     int64_t row_groups;
 };
 
-void check_output(const char *warehouse, const char *home, const char *tmp_dir, struct check_output *out);
+void check_output(const struct check_request *q, struct check_output *out);
 
 #endif

@@ -1,6 +1,7 @@
 #include "bench/doctor.h"
 
 #include "base/units.h"
+#include "bench/container.h"
 #include "bench/environment.h"
 #include "bench/profiler.h"
 #include "bench/stack.h"
@@ -73,6 +74,15 @@ static void look_at_others(json_t *list) {
         "stop what else runs, and look again");
 }
 
+static void look_at_engine(json_t *list) {
+    struct docker d;
+    struct err e = {0};
+    char what[320] = "runs in containers (weir bench --backend container)";
+    bool there = docker_open(&d, &e) == 0;
+    if (there) snprintf(what, sizeof what, "runs in containers, by %s %s at %.80s", d.name, d.version, d.socket);
+    add(list, "containers", there, what, e.msg, "start Docker or Podman's socket, or set DOCKER_HOST");
+}
+
 static void look_at_stacks(json_t *list, const char *root) {
     struct arena arena;
     const char **names = NULL;
@@ -123,18 +133,21 @@ json_t *doctor_look(const struct runner *r, const char *home, const char *stacks
     look_at_others(list);
     look_at_tools(list, home, mmdb);
     look_at_profilers(list, home);
+    look_at_engine(list);
     look_at_stacks(list, stacks_root);
     return list;
 }
 
 /* weir's groups are called weir-<16 hex digits of the result file>-…: left over when no keeper watches. */
+enum { FRESH_SECONDS = 10 }; /* just made, and its run not in it yet */
+
 static bool is_watched(const char *dir, const char *name) {
-    enum { FRESH_SECONDS = 10 }; /* just made, and its run not in it yet */
     char path[PATH_MAX + 300];
     struct stat st;
     int pid;
     snprintf(path, sizeof path, "%s/%s", dir, name);
     if (stat(path, &st) == 0 && st.st_ctim.tv_sec + FRESH_SECONDS > time(NULL)) return true;
+    if (st.st_nlink > 2) return true; /* a container's group lies in it, which container_sweep judges */
     snprintf(path, sizeof path, "%s/%s/cgroup.procs", dir, name);
     FILE *f = fopen(path, "re");
     bool watched = false;
@@ -150,8 +163,10 @@ static bool is_watched(const char *dir, const char *name) {
 
 unsigned doctor_clean(const struct runner *r) {
     const char *dir = r->place.dirs[GROUP_MEMORY];
+    struct docker engine;
+    struct err none = {0};
+    unsigned swept = docker_open(&engine, &none) ? 0 : container_sweep(&engine, "weir-", FRESH_SECONDS);
     DIR *d = *dir ? opendir(dir) : NULL;
-    unsigned swept = 0;
     for (struct dirent *entry; d && (entry = readdir(d));) {
         if (strncmp(entry->d_name, "weir-", 5) != 0 || is_watched(dir, entry->d_name)) continue;
         swept += group_sweep(&r->place, entry->d_name);

@@ -334,8 +334,9 @@ static int add_case(struct plan *p, const struct plan_case *made, struct err *e)
     struct plan_case *out = &p->cases[p->case_count++];
     *out = *made;
     out->name =
-        arena_printf(&p->arena, "%s/%s/%s/%s/%gcpu/%s", d->name, d->format,
-                     made->strict ? "strict" : "idiomatic", made->cold ? "cold" : "warm", q->cpus, memory);
+        arena_printf(&p->arena, "%s/%s/%s/%s/%gcpu/%s%s", d->name, d->format,
+                     made->strict ? "strict" : "idiomatic", made->cold ? "cold" : "warm", q->cpus, memory,
+                     p->containers ? "/container" : "");
     if (!out->name) return err_nomem(e);
     for (unsigned i = 0; i + 1 < p->case_count; i++)
         if (strcmp(p->cases[i].name, out->name) == 0)
@@ -440,10 +441,24 @@ static int read_aa(const struct reader *r, const json_t *root) {
     return wrong(r, "aa", "\"%s\" is none of the plan's stacks", p->aa);
 }
 
+/* Where runs take place; the command line's word counts more than the plan's. */
+static int take_backend(struct plan *p, const char *backend, const struct plan_context *c, struct err *e) {
+    if (c->backend) backend = c->backend;
+    if (c->registry) p->registry = c->registry;
+    if (strcmp(backend, "process") != 0 && strcmp(backend, "container") != 0)
+        return err_set(e, ERR_INPUT, "backend: \"%.40s\" is neither process nor container", backend);
+    p->containers = strcmp(backend, "container") == 0;
+    if (p->registry && !p->containers)
+        return err_set(e, ERR_INPUT, "registry: only containers have images; say backend: container");
+    if (p->containers && (p->serve_jobs || p->profile))
+        return err_set(e, ERR_INPUT, "serve and profile are studies of processes; leave backend: container out");
+    return 0;
+}
+
 static int read_plan(const struct reader *r, const json_t *root, const struct plan_context *c) {
     static const char *const keys[] = {
         "name", "stacks",  "data",   "cases", "resources", "backend", "repetitions",    "cache",   "parsing",
-        "seed", "timeout", "budget", "aa",    "precision", "serve",   "minimum_memory", "profile", NULL};
+        "seed", "timeout", "budget", "aa",    "precision", "serve",   "minimum_memory", "profile", "registry", NULL};
     struct plan *p = r->p;
     struct axes axes = default_axes(c);
     const char *backend = "process";
@@ -451,8 +466,7 @@ static int read_plan(const struct reader *r, const json_t *root, const struct pl
     TRY(only_keys(r, root, "plan", keys));
     TRY(read_text(r, root, "name", &p->name));
     TRY(read_text(r, root, "backend", &backend));
-    if (strcmp(backend, "process") != 0)
-        return wrong(r, "backend", "\"%.40s\" is not supported yet; process is", backend);
+    TRY(read_text(r, root, "registry", &p->registry));
     TRY(read_stacks(r, root, c));
     TRY(read_data(r, root, c));
     TRY(read_axes(r, root, c, &axes));
@@ -466,6 +480,7 @@ static int read_plan(const struct reader *r, const json_t *root, const struct pl
     TRY(read_yes(r, root, "profile", &p->profile));
     p->seed = (uint64_t)seed;
     p->serve_jobs = (unsigned)serve;
+    if (take_backend(p, backend, c, r->e)) return err_prefix(r->e, "%s", r->file);
     return read_cases(r, root, c, &axes);
 }
 
@@ -488,6 +503,7 @@ int plan_init_quick(struct plan *p, const char *const *stacks, unsigned count, c
     if (!c->repetitions) p->budget_s = QUICK_BUDGET_S;
     p->timeout_s = 600;
     TRY(take_stacks(p, stacks, count, e));
+    TRY(take_backend(p, "process", c, e));
     struct plan_data *d = add_data(p, "small");
     if (c->own_input && c->input_bytes <= d->size_bytes) {
         d->name = "all";
@@ -517,12 +533,17 @@ json_t *plan_json(const struct plan *p) {
         json_array_append_new(cases, json_string(p->cases[i].name));
         json_array_append_new(repetitions, json_integer(p->cases[i].repetitions));
     }
-    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:o,s:f,s:I,s:f,s:f,s:s?,s:i,s:b,s:b}", "name", p->name,
-                     "backend", "process", "stacks", stacks, "data", data, "cases", cases, "repetitions",
+    return json_pack("{s:s,s:s,s:s*,s:o,s:o,s:o,s:i,s:o,s:f,s:I,s:f,s:f,s:s?,s:i,s:b,s:b}", "name", p->name,
+                     "backend", p->containers ? "container" : "process", "registry", p->registry, "stacks", stacks, "data", data, "cases", cases, "repetitions",
                      (int)p->repetitions, "case_repetitions", repetitions, "precision", p->precision, "seed",
                      (json_int_t)p->seed, "timeout_s", p->timeout_s, "budget_s", p->budget_s, "aa", p->aa,
                      "serve", (int)p->serve_jobs, "minimum_memory", (int)p->minimum_memory, "profile",
                      (int)p->profile);
+}
+
+const char *plan_image(const struct plan *p, const char *stack, struct arena *arena) {
+    const char *registry = p->registry ? p->registry : "";
+    return arena_printf(arena, "%s%sweir-%s:latest", registry, *registry ? "/" : "", stack);
 }
 
 unsigned plan_case_samples(const struct plan *p) {

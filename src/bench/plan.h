@@ -51,6 +51,8 @@ struct plan {
     double budget_s;  /* no block is begun that would end after it, from `least` repetitions on; 0: none */
     unsigned least;
     const char *aa; /* the stack that runs twice, A against A */
+    bool containers;
+    const char *registry; /* images are pulled from there before each sample; NULL: they are here, none is pulled */
 };
 
 /* What this machine offers, and what stands on the command line. */
@@ -59,7 +61,8 @@ struct plan_context {
     uint64_t memory_bytes;
     const char *const *stacks; /* --stacks; NULL: the plan's */
     unsigned stack_count;
-    unsigned repetitions; /* --runs; 0: the plan's */
+    unsigned repetitions;          /* --runs; 0: the plan's */
+    const char *backend, *registry; /* --backend, --registry; NULL: the plan's */
     bool own_input;       /* --input */
     uint64_t input_bytes;
 };
@@ -85,6 +88,10 @@ struct plan_step {
     unsigned repetition, case_index, stack_index;
     char aa; /* 'a', 'b', or 0 */
 };
+
+/* The image of the stack in the folder `stack`: weir-STACK:latest, in the plan's registry if it has one; in `arena`.
+ * NULL: no memory. */
+const char *plan_image(const struct plan *p, const char *stack, struct arena *arena);
 
 /* All samples in their order: a block for each repetition, shuffled within by the seed, so that whatever
  * drifts hits all alike. The caller frees *out. */

@@ -1,5 +1,6 @@
 /* A summary as one JSON object: what `weir report --json` prints and what the page is drawn from. */
 #include "bench/cost.h"
+#include "bench/images.h"
 #include "bench/report.h"
 
 #include <math.h>
@@ -106,11 +107,12 @@ static json_t *stack(const struct summary_stack *s) {
     json_t *cells = json_object();
     for (int m = 0; m < METRICS; m++) json_object_set_new(cells, summary_metrics[m].key, cell(s, m));
     const struct results_sample *t = typical(s);
-    return json_pack("{s:o,s:o,s:o,s:o,s:b,s:I,s:I,s:O?,s:o,s:o}", "stack", text(s->name), "title",
+    return json_pack("{s:o,s:o,s:o,s:o,s:b,s:I,s:I,s:O?,s:o,s:o,s:o}", "stack", text(s->name), "title",
                      text(s->title), "made_by", text(s->made_by), "colour", text(s->colour), "ours",
                      (int)s->ours, "runs", (json_int_t)s->count, "usable", (json_int_t)s->usable, "versions",
                      json_object_get(s->record, "versions"), "typical_sample",
-                     t ? json_integer(t->id) : json_null(), "metrics", cells);
+                     t ? json_integer(t->id) : json_null(), "note", text(results_text(s->record, "note", NULL)),
+                     "metrics", cells);
 }
 
 /* ---- cases ---- */
@@ -156,6 +158,24 @@ static json_t *costs(const struct cost_prices *p, const struct summary_case *c) 
     return list;
 }
 
+static json_t *images(const struct summary_case *c) {
+    json_t *list = json_array();
+    struct image_figures f;
+    for (size_t i = 0; i < c->stack_count; i++) {
+        if (!image_figures_of(&c->stacks[i], &f)) continue;
+        json_t *modelled = json_array(), *pulled = json_null();
+        for (int k = 0; k < IMAGE_LINKS; k++)
+            json_array_append_new(modelled, json_pack("{s:f,s:f}", "bits_per_s", image_links[k], "pull_s", f.modelled_s[k]));
+        if (f.pull_bytes > 0)
+            pulled = json_pack("{s:f,s:f,s:f,s:O}", "bytes", f.pull_bytes, "download_s", f.download_s, "extract_s",
+                               f.extract_s, "modelled", modelled);
+        json_decref(modelled);
+        json_array_append_new(list, json_pack("{s:o,s:f,s:o}", "stack", text(c->stacks[i].name), "disk_bytes",
+                                              f.disk_bytes, "pulled", pulled));
+    }
+    return list;
+}
+
 static int one_case(const struct cost_prices *prices, const struct summary_case *c, bool page,
                     struct arena *arena, json_t **out, struct err *e) {
     struct summary_sentence said[SUMMARY_SENTENCES_MAX];
@@ -182,6 +202,7 @@ static int one_case(const struct cost_prices *prices, const struct summary_case 
                                   seal(c->budgets, c->budgets_why)));
     json_object_set_new(o, "false_differences", false_rate(c));
     json_object_set_new(o, "costs", costs(prices, c));
+    json_object_set_new(o, "images", images(c));
     json_object_set(o, "stop", summary_stop(c) ? (json_t *)summary_stop(c) : json_null());
     json_object_set_new(o, "samples", samples(c, page));
     *out = o;

@@ -1,5 +1,6 @@
 /* The comparison table (docs/requirements: exact layout), as text and as Markdown, and the notes below it. */
 #include "bench/cost.h"
+#include "bench/images.h"
 #include "bench/report.h"
 
 #include <stdarg.h>
@@ -235,15 +236,40 @@ static int costs(struct writer *w, const struct cost_prices *p, const struct sum
                 p->currency, text, p->cpu_hour, p->gb_hour, p->runs_per_month, p->source);
 }
 
+/* What was pulled, and what a pull would take elsewhere. */
+static int images(struct writer *w, const struct summary_case *c, struct err *e) {
+    const char *sizes = "", *modelled = "";
+    struct image_figures f;
+    for (size_t i = 0; i < c->stack_count && sizes && modelled; i++) {
+        const char *name = c->stacks[i].name;
+        if (!image_figures_of(&c->stacks[i], &f)) continue;
+        sizes = arena_printf(&w->arena, "%s%s%s %.0f MB on disk", sizes, *sizes ? "; " : "", name, f.disk_bytes / 1e6);
+        if (!sizes || !(f.pull_bytes > 0)) continue;
+        sizes = arena_printf(&w->arena, "%s, %.0f MB compressed", sizes, f.pull_bytes / 1e6);
+        modelled = arena_printf(&w->arena, "%s%s%s %.1f s, %.1f s", modelled, *modelled ? "; " : "", name,
+                                f.modelled_s[0], f.modelled_s[1]);
+    }
+    if (!sizes || !modelled) return err_nomem(e);
+    if (*sizes) TRY(line(w, e, "images: %s", sizes));
+    if (!*modelled) return 0;
+    return line(w, e, "image pull over 100 Mbit/s, 1 Gbit/s (modelled: compressed bytes / link + measured extraction): %s",
+                modelled);
+}
+
 static int notes(struct writer *w, const struct summary *s, const struct summary_case *c, struct err *e) {
     bool ours = false;
     for (size_t i = 0; i < c->stack_count; i++) ours |= c->stacks[i].ours;
     if (ours) TRY(line(w, e, "* made by weir's authors"));
+    for (size_t i = 0; i < c->stack_count; i++) {
+        const char *note = results_text(c->stacks[i].record, "note", NULL);
+        if (note) TRY(line(w, e, "%s: %s", c->stacks[i].name, note));
+    }
     for (int m = 0; m < METRIC_IN_TABLE; m++) TRY(unavailable(w, c, m, e));
     TRY(without_verdict(w, c, e));
     TRY(outliers(w, c, e));
     TRY(flags(w, c, e));
     TRY(stopped(w, c, e));
+    TRY(images(w, c, e));
     TRY(costs(w, s->prices, c, e));
     TRY(seal(w, "results equal", c->equal, c->equal_why, e));
     TRY(seal(w, "A against A is a tie", c->tie, c->tie_why, e));

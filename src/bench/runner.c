@@ -3,8 +3,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "base/threads.h"
-#include "edge/proc.h"
+#include "bench/container.h"
+#include "bench/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 64 << 20, GRACE_MS = 10000, PATIENCE_MS = 30000 };
+enum { EVENTS_MAX = 64 << 20 };
 
 /* ---- events ---- */
 
@@ -76,9 +76,8 @@ void runner_init(struct runner *r) {
     r->can_drop_caches = access("/proc/sys/vm/drop_caches", W_OK) == 0;
 }
 
-/* The last `wanted` of the CPUs that we may use: the first one serves most interrupts. */
-static void choose_cpus(const struct runner *r, double wanted, cpu_set_t *set, char *list, size_t cap) {
-    unsigned left = (unsigned)ceil(wanted), skip = r->cpu_count > left ? r->cpu_count - left : 0;
+void runner_choose_cpus(const struct runner *r, double wanted, cpu_set_t *set, char *list, size_t cap) {
+    unsigned left = wanted > 0 ? (unsigned)ceil(wanted) : r->cpu_count, skip = r->cpu_count > left ? r->cpu_count - left : 0;
     size_t len = 0;
     CPU_ZERO(set);
     *list = 0;
@@ -92,54 +91,6 @@ static void choose_cpus(const struct runner *r, double wanted, cpu_set_t *set, c
 
 /* ---- one run ---- */
 
-struct watched {
-    const struct run_request *request;
-    struct run_outcome *out;
-    struct keeper keeper;
-};
-
-static void pressure_now(const struct group *g, int64_t us[PRESSURES]) {
-    bool own = g && *g->dirs[GROUP_UNIFIED];
-    group_pressure(own ? g : NULL, us);
-}
-
-/* Until it is over. Looks at fixed moments, however long a look takes. */
-static int watch(struct watched *w, struct err *e) {
-    const struct run_request *q = w->request;
-    struct run_outcome *out = w->out;
-    int64_t start = clock_mono_ns(), next = start, deadline = INT64_MAX, gone = INT64_MAX;
-    if (q->timeout_s > 0) deadline = start + (int64_t)(q->timeout_s * 1e9);
-    int rc = 0;
-    for (;;) {
-        int64_t now = clock_mono_ns();
-        int wait_ms = next > now ? (int)((next - now + 999999) / 1000000) : 0;
-        if (keeper_wait(&w->keeper, wait_ms, &out->end)) return rc;
-        now = clock_mono_ns();
-        if (!rc && (rc = interrupt_check(e))) {
-            err_set(e, rc, "interrupted");
-            deadline = now;
-        }
-        if (now >= deadline) {
-            if (!rc) out->timed_out = true;
-            keeper_stop(&w->keeper);
-            deadline = INT64_MAX;
-            gone = now + PATIENCE_MS * INT64_C(1000000);
-        }
-        if (now >= gone) { /* never seen: the keeper ends its processes, or is ended */
-            kill(w->keeper.pid, SIGKILL);
-            gone = INT64_MAX;
-        }
-        if (now < next) continue;
-        sampler_look(out->sampler);
-        if (q->tick) {
-            if (q->events_file) run_events_read(q->events_file, &out->events);
-            q->tick(q->ctx, &out->events, (double)(now - start) / 1e9);
-        }
-        next += RUNNER_INTERVAL_MS * INT64_C(1000000);
-        if (next < now) next = now + RUNNER_INTERVAL_MS * INT64_C(1000000);
-    }
-}
-
 double runner_flush(const char *dir) {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return -1;
@@ -150,48 +101,48 @@ double runner_flush(const char *dir) {
     return rc ? -1 : seconds;
 }
 
-static void settle(struct run_outcome *out, const struct group *g, uint64_t busy_ns, double wall_s,
-                   const int64_t before[PRESSURES]) {
-    int64_t after[PRESSURES];
-    struct group_usage last = {0};
-    pressure_now(g, after);
-    for (int i = 0; i < PRESSURES; i++)
-        out->pressure_us[i] = before[i] < 0 || after[i] < 0 ? -1 : after[i] - before[i];
-    if (g) group_read(g, &last);
-    out->cpu_ns = last.cpu_ns ? last.cpu_ns : out->end.cpu_ns;
-    out->peak_bytes = last.peak;
-    out->oom_kills = last.oom_kills;
-    out->total_s = (double)(out->end.exit_ns - out->end.request_ns) / 1e9;
-    out->cost_share = wall_s > 0 ? (double)out->sampler->cost_ns / 1e9 / wall_s : 0;
-    double others = ((double)busy_ns - (double)out->cpu_ns - (double)out->sampler->cost_ns) / 1e9;
-    out->busy_percent = wall_s > 0 && others > 0 ? 100 * others / wall_s : 0;
+/* ---- a process ---- */
+
+static bool process_wait(void *ctx, int timeout_ms, struct run_outcome *out) {
+    return keeper_wait(ctx, timeout_ms, &out->end);
+}
+
+static void process_stop(void *ctx) {
+    keeper_stop(ctx);
+}
+
+/* Never seen: the keeper ends its processes, or is ended. */
+static void process_give_up(void *ctx) {
+    kill(((struct keeper *)ctx)->pid, SIGKILL);
 }
 
 static int run_watched(const struct run_request *q, const struct keeper_request *k, struct run_outcome *out,
                        struct err *e) {
-    struct watched w = {.request = q, .out = out};
-    int64_t before[PRESSURES];
-    pressure_now(k->group, before);
-    uint64_t busy = proc_machine_busy_ns();
-    int64_t start = clock_mono_ns();
-    TRY(keeper_start(&w.keeper, k, e));
-    sampler_start(out->sampler, k->group, w.keeper.pid);
-    int rc = watch(&w, e);
-    double wall_s = (double)(clock_mono_ns() - start) / 1e9;
-    settle(out, k->group, proc_machine_busy_ns() - busy, wall_s, before);
+    struct keeper keeper;
+    const bool own = k->group && *k->group->dirs[GROUP_UNIFIED];
+    struct watch w = {.request = q,
+                      .out = out,
+                      .group = k->group,
+                      .pressure = own ? k->group : NULL,
+                      .wait = process_wait,
+                      .stop = process_stop,
+                      .give_up = process_give_up,
+                      .ctx = &keeper};
+    watch_begin(&w);
+    TRY(keeper_start(&keeper, k, e));
+    sampler_start(out->sampler, k->group, keeper.pid);
+    int rc = watch_run(&w, e);
     run_events_read(q->events_file, &out->events);
     if (q->flush_dir) out->flush_s = runner_flush(q->flush_dir);
     return rc;
 }
 
-int runner_run(const struct runner *r, const struct run_request *q, struct run_outcome *out, struct err *e) {
-    *out = (struct run_outcome){.flush_s = -1};
-    out->sampler = calloc(1, sizeof *out->sampler);
-    if (!out->sampler) return err_nomem(e);
+static int run_process(const struct runner *r, const struct run_request *q, struct run_outcome *out,
+                       struct err *e) {
     char list[1024];
     cpu_set_t set;
     struct group group;
-    choose_cpus(r, q->cpus > 0 ? q->cpus : r->cpu_count, &set, list, sizeof list);
+    runner_choose_cpus(r, q->cpus, &set, list, sizeof list);
     const struct group_limits limits = {.cpus = q->cpus, .cpu_list = list, .memory_bytes = q->memory_bytes};
     bool grouped = r->sampling_by_group;
     if (grouped) TRY(group_make(&group, &r->place, q->name, &limits, e));
@@ -205,7 +156,7 @@ int runner_run(const struct runner *r, const struct run_request *q, struct run_o
                                      .output = output,
                                      .group = grouped ? &group : NULL,
                                      .cpus = &set,
-                                     .grace_ms = GRACE_MS};
+                                     .grace_ms = RUNNER_GRACE_MS};
     if (!rc) rc = run_watched(q, &k, out, e);
     if (output >= 0) close(output);
     if (grouped) {
@@ -213,6 +164,13 @@ int runner_run(const struct runner *r, const struct run_request *q, struct run_o
         group_remove(&group);
     }
     return rc;
+}
+
+int runner_run(const struct runner *r, const struct run_request *q, struct run_outcome *out, struct err *e) {
+    *out = (struct run_outcome){.flush_s = -1, .image = {.pull_s = -1, .download_s = -1, .extract_s = -1}};
+    out->sampler = calloc(1, sizeof *out->sampler);
+    if (!out->sampler) return err_nomem(e);
+    return q->container ? container_run(r, q, out, e) : run_process(r, q, out, e);
 }
 
 void run_outcome_release(struct run_outcome *out) {

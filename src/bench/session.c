@@ -44,23 +44,14 @@ int session_fill_job(struct session *s, const struct session_job *j, const char 
     job->input_count = data->count;
     job->pipeline = s->pipelines[j->c->strict];
     job->mmdb = s->q->data.mmdb;
-    job->catalog_name = "weir";
-    job->catalog_uri = arena_printf(a, "sqlite://%s/lake/catalog.db", dir);
-    job->warehouse = arena_printf(a, "file://%s/lake/warehouse", dir);
-    job->namespace_name = "web";
-    job->events = "events";
-    job->rejects = "rejects";
     job->cpus = j->limits.cpus;
     job->memory_bytes = j->limits.memory_bytes;
     job->tmp_dir = arena_printf(a, "%s/tmp", dir);
     job->events_file = arena_printf(a, "%s/events.jsonl", dir);
     job->result_file = arena_printf(a, "%s/result.json", dir);
-    const char *warehouse = arena_printf(a, "%s/lake/warehouse", dir);
-    if (!job->catalog_uri || !job->warehouse || !job->tmp_dir || !job->events_file || !job->result_file ||
-        !warehouse)
-        return err_nomem(e);
+    if (!job->tmp_dir || !job->events_file || !job->result_file) return err_nomem(e);
     TRY(file_make_dirs(job->tmp_dir, e));
-    return file_make_dirs(warehouse, e);
+    return session_fill_lake(s, j, dir, job, e);
 }
 
 /* The page cache as the case wants it, and nothing dirty that the run would pay for. */
@@ -74,33 +65,42 @@ static int prepare_cache(struct session *s, const struct plan_case *c, struct er
 static int take_run(struct session *s, const struct session_job *j, const char *dir, struct job *job,
                     struct session_result *out, struct err *e) {
     const struct stack *stack = &s->stacks[j->stack_index];
-    char file[4200], output[4200], group[128], warehouse[4200], own[4200];
+    char file[4200], output[4200], group[128], own[4200], keep[4300];
     snprintf(file, sizeof file, "%s/job.json", dir);
     snprintf(output, sizeof output, "%s/output/%s.txt", s->work, j->label);
     snprintf(group, sizeof group, "%s-%s", s->group, j->label);
-    snprintf(warehouse, sizeof warehouse, "%s/lake/warehouse", dir);
     snprintf(own, sizeof own, "WEIR_BIN=%s", s->q->data.weir);
+    snprintf(keep, sizeof keep, "WEIR_KEEP_DIR=%s/output/%s", s->work, j->label);
     const char *slash = strrchr(s->work, '/');
     snprintf(out->output_path, sizeof out->output_path, "%s/output/%s.txt", slash ? slash + 1 : s->work,
              j->label);
-    const char *argv[PROFILER_ARGV_MAX] = {"./run", file}, *env[3] = {own}, *more[2] = {0};
+    const char *argv[PROFILER_ARGV_MAX] = {"./run", file}, *env[STACK_LIST_MAX + 4] = {own, keep}, *more[2] = {0};
+    struct run_container container;
     if (j->profiler) TRY(profiler_command(j->profiler, j->profile, file, &job->arena, argv, more, e));
-    env[1] = more[0];
-    const struct run_request q = {.argv = argv,
-                                  .env = env,
+    memcpy(env + 2, stack->env, sizeof stack->env);
+    for (size_t i = 2; more[0] && i < sizeof env / sizeof *env; i++)
+        if (!env[i]) {
+            env[i] = more[0];
+            break;
+        }
+    unlink(output); /* of a start that was killed */
+    TRY(job_write(job, file, e));
+    if (s->images) TRY(session_container(s, j, dir, job, &container, e));
+    const struct run_request q = {.container = s->images ? &container : NULL,
+                                  .argv = argv,
+                                  .env = s->images ? container.env : env,
                                   .dir = stack->dir,
                                   .events_file = job->events_file,
                                   .output_file = output,
-                                  .flush_dir = warehouse,
+                                  .flush_dir = session_warehouse_dir(job),
                                   .name = group,
                                   .cpus = j->limits.cpus,
                                   .memory_bytes = j->limits.memory_bytes,
                                   .timeout_s = s->plan->timeout_s,
                                   .tick = show_tick,
                                   .ctx = &s->show};
-    unlink(output); /* of a start that was killed */
-    TRY(job_write(job, file, e));
     TRY(prepare_cache(s, j->c, e));
+    if (s->plan->registry) show_doing(&s->show, "pulling the image");
     show_run(&s->show, stack->name, j->c->name);
     out->started_ns = clock_real_ns();
     return runner_run(s->q->runner, &q, &out->outcome, e);
@@ -109,8 +109,6 @@ static int take_run(struct session *s, const struct session_job *j, const char *
 static int judge_run(struct session *s, const struct session_job *j, const char *dir, const struct job *job,
                      struct session_result *out, struct err *e) {
     struct check_reference *reference = session_reference(s, j->c, j->stack_index);
-    char warehouse[4200];
-    snprintf(warehouse, sizeof warehouse, "%s/lake/warehouse", dir);
     bool was_set = reference->set;
     show_doing(&s->show, "verifying");
     const struct check_request q = {.job = job,
@@ -119,12 +117,13 @@ static int judge_run(struct session *s, const struct session_job *j, const char 
                                     .home = s->q->home,
                                     .tmp_dir = job->tmp_dir};
     TRY(check_run(&q, reference, &out->verdict, e));
-    check_output(warehouse, s->q->home, job->tmp_dir, &out->output);
+    check_output(&q, &out->output);
     bool is_reference = !was_set && reference->set;
     if (is_reference)
         snprintf(reference->stack, sizeof reference->stack, "%s", s->stacks[j->stack_index].name);
-    if (!is_reference && !j->keep_lake) file_remove_tree(dir);
-    return 0;
+    bool keep = is_reference || j->keep_lake;
+    if (!keep || s->q->lake.catalog) file_remove_tree(dir);
+    return keep ? 0 : session_clear_lake(s, job->namespace_name, e);
 }
 
 int session_run(struct session *s, const struct session_job *j, struct session_result *out, struct err *e) {
@@ -167,7 +166,13 @@ static void set_times(json_t *m, const struct run_outcome *o) {
     json_object_set_new(m, "execution_s", seconds(between(n->ready, n->committed)));
     json_object_set_new(m, "job_s", seconds(between(n->start, n->committed)));
     json_object_set_new(m, "total_s", seconds(o->total_s));
-    json_object_set_new(m, "process_start_s", seconds(between(o->end.request_ns, n->start)));
+    if (o->image.create_ns) {
+        json_object_set_new(m, "container_start_s", seconds(between(o->image.create_ns, n->start)));
+        if (o->image.pull_s >= 0 && o->image.layers && !o->image.layers_present)
+            json_object_set_new(m, "image_pull_s", seconds(o->image.pull_s));
+    } else {
+        json_object_set_new(m, "process_start_s", seconds(between(o->end.request_ns, n->start)));
+    }
     json_object_set_new(m, "flush_s", o->flush_s < 0 ? json_null() : seconds(o->flush_s));
 }
 
@@ -205,8 +210,19 @@ static json_t *metrics(const struct session *s, const struct session_result *r) 
 }
 
 static json_t *unavailable(const struct session *s, const struct session_result *r) {
-    json_t *u = json_pack("{s:s,s:s}", "container_start_s", "processes have no container", "image_pull_s",
-                          "processes have no image");
+    const struct run_image *image = &r->outcome.image;
+    json_t *u = json_object();
+    if (!image->create_ns) json_object_set_new(u, "container_start_s", json_string("processes have no container"));
+    if (!image->create_ns)
+        json_object_set_new(u, "image_pull_s", json_string("processes have no image"));
+    else if (image->pull_s < 0)
+        json_object_set_new(u, "image_pull_s", json_string("no registry was named: the image was here"));
+    else if (!image->layers)
+        json_object_set_new(u, "image_pull_s", json_string("the image was here already, under another name"));
+    else if (image->layers_present)
+        json_object_set_new(u, "image_pull_s",
+                            json_sprintf("%u of %u layers were here already, in images that are not of this benchmark",
+                                         image->layers_present, image->layers));
     bool grouped = s->q->runner->sampling_by_group;
     if (!grouped || !r->outcome.peak_bytes)
         json_object_set_new(u, "peak_memory_bytes",
@@ -254,7 +270,8 @@ static json_t *phases(const struct run_outcome *o) {
     const struct {
         const char *name;
         int64_t at;
-    } all[] = {{"start", o->events.start},
+    } all[] = {{"create", o->image.create_ns},
+               {"start", o->events.start},
                {"ready", o->events.ready},
                {"committed", o->events.committed},
                {"done", o->events.done},
@@ -292,5 +309,6 @@ json_t *session_sample(const struct session *s, const struct plan_step *step, un
     json_object_set_new(line, "elapsed_s", seconds(between(s->began_ns, clock_mono_ns())));
     json_object_set_new(line, "phases", phases(o));
     json_object_set_new(line, "output", json_string(r->output_path));
+    if (s->images) json_object_set_new(line, "image", session_image(s, step->stack_index, &o->image));
     return line;
 }

@@ -4,6 +4,7 @@
 
 #include "bench/bench.h"
 #include "bench/check.h"
+#include "bench/container.h"
 #include "bench/pace.h"
 #include "bench/results_write.h"
 #include "bench/show.h"
@@ -21,6 +22,8 @@ struct session {
     char work[4000]; /* <result file without .jsonl>.d: outputs, and lakes while they are needed */
     char group[64];  /* control groups of this result file begin so */
     struct stack *stacks;
+    char lake_prefix[32]; /* its namespaces in the benchmark's lake begin so */
+    const char **images; /* of the stacks, NULL at the end; NULL: processes */
     json_t **versions; /* of the stacks */
     struct data_set *data;
     bool *data_ready, *data_told;       /* is there; has its line in the result file */
@@ -70,6 +73,26 @@ void session_result_release(struct session_result *r);
 /* What results of a case must be equal to. Idiomatic parsing of input that is not clean: only to the same
  * stack's (pipeline.md 1.7). */
 struct check_reference *session_reference(struct session *s, const struct plan_case *c, unsigned stack_index);
+
+/* A sample's tables: catalog, warehouse and namespace of the job, below `dir` or in the benchmark's lake. */
+int session_fill_lake(const struct session *s, const struct session_job *j, const char *dir, struct job *job,
+                      struct err *e);
+
+/* Remove a sample's tables from the benchmark's lake, or (namespace NULL) those of all its samples. */
+int session_clear_lake(const struct session *s, const char *namespace_name, struct err *e);
+
+/* The folder whose file system holds what a job wrote; NULL: it is not on this machine. */
+const char *session_warehouse_dir(const struct job *job);
+
+/* The stacks' images: there, or pulled once; what they say of their versions. For a plan of containers only. */
+int session_open_images(struct session *s, struct err *e);
+
+/* What makes a run a container: its image, its mounts, and a user that may write below `dir`. In the job's arena. */
+int session_container(struct session *s, const struct session_job *j, const char *dir, struct job *job,
+                      struct run_container *out, struct err *e);
+
+/* The "image" of a sample. */
+json_t *session_image(const struct session *s, unsigned stack_index, const struct run_image *image);
 
 /* What is known of the case's data; NULL: nothing. */
 const json_t *session_truth(const struct session *s, const struct plan_case *c);

@@ -20,6 +20,18 @@ extern char **environ;
 
 enum { OUTPUT_MAX = 1 << 16, GRACE_SECONDS = 10 };
 
+/* Ours and, first, so that they hold, the variant's; from malloc. */
+static const char **environment_of(const struct stack *s) {
+    size_t own = 0, all = 0;
+    while (s->env[own]) own++;
+    while (environ[all]) all++;
+    const char **out = calloc(own + all + 1, sizeof *out);
+    if (!out) return NULL;
+    memcpy(out, s->env, own * sizeof *out);
+    memcpy(out + own, environ, all * sizeof *out);
+    return out;
+}
+
 /* Returns an errno. */
 static int spawn(const struct stack *s, const char *const *argv, const struct stack_streams *to, pid_t *pid) {
     posix_spawn_file_actions_t files;
@@ -50,8 +62,11 @@ static int spawn(const struct stack *s, const char *const *argv, const struct st
         rc = posix_spawnattr_setflags(&attr,
                                       POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     bool path = strchr(argv[0], '/') != NULL;
+    const char **env = environment_of(s);
+    if (!rc && !env) rc = ENOMEM;
     if (!rc)
-        rc = (path ? posix_spawn : posix_spawnp)(pid, argv[0], &files, &attr, (char *const *)argv, environ);
+        rc = (path ? posix_spawn : posix_spawnp)(pid, argv[0], &files, &attr, (char *const *)argv, (char *const *)env);
+    free(env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     return rc;

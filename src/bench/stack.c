@@ -14,6 +14,7 @@ enum { STACK_YAML_MAX = 1 << 16 };
 
 struct reader {
     struct stack *s;
+    const char *variant; /* whose settings are wanted; NULL: none's */
     yaml_document_t *doc;
     char file[PATH_MAX];
     struct err *e;
@@ -43,13 +44,38 @@ static int copy_list(struct reader *r, const char *key, const yaml_node_t *n, co
     return 0;
 }
 
-static int copy_keys(struct reader *r, const char *key, const yaml_node_t *n, const char **out) {
+/* Called for each pair of a mapping, at its index. */
+typedef int pair_fn(struct reader *r, size_t index, const yaml_node_t *name, const yaml_node_t *value);
+
+static int each_pair(struct reader *r, const char *key, const yaml_node_t *n, pair_fn *fn) {
     if (n->type != YAML_MAPPING_NODE) return fail(r, n, key, "must be a mapping");
     size_t count = (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start);
     if (count > STACK_LIST_MAX) return fail(r, n, key, "has too many entries");
     for (size_t i = 0; i < count; i++)
-        TRY(copy_text(r, key, yaml_document_get_node(r->doc, n->data.mapping.pairs.start[i].key), &out[i]));
+        TRY(fn(r, i, yaml_document_get_node(r->doc, n->data.mapping.pairs.start[i].key),
+               yaml_document_get_node(r->doc, n->data.mapping.pairs.start[i].value)));
     return 0;
+}
+
+static int read_variable(struct reader *r, size_t index, const yaml_node_t *name, const yaml_node_t *value) {
+    const char *key = text_of(name), *text = text_of(value);
+    if (!key || !*key || strchr(key, '=') || !text) return fail(r, name, "env", "must be of the form NAME: text");
+    r->s->env[index] = arena_printf(&r->s->arena, "%s=%s", key, text);
+    return r->s->env[index] ? 0 : err_nomem(r->e);
+}
+
+static int read_setting(struct reader *r, size_t index, const yaml_node_t *name, const yaml_node_t *value) {
+    const char *key = text_of(name);
+    (void)index;
+    if (key && strcmp(key, "env") == 0) return each_pair(r, key, value, read_variable);
+    if (key && strcmp(key, "note") == 0) return copy_text(r, key, value, &r->s->note);
+    return fail(r, name, "variants", "a variant has env and note");
+}
+
+static int read_variant(struct reader *r, size_t index, const yaml_node_t *name, const yaml_node_t *value) {
+    TRY(copy_text(r, "variants", name, &r->s->variants[index]));
+    bool wanted = r->variant && strcmp(r->variant, r->s->variants[index]) == 0;
+    return wanted ? each_pair(r, r->variant, value, read_setting) : 0;
 }
 
 static int read_key(struct reader *r, const yaml_node_t *name, const yaml_node_t *value) {
@@ -65,7 +91,7 @@ static int read_key(struct reader *r, const yaml_node_t *name, const yaml_node_t
         if (strcmp(key, texts[i].key) == 0) return copy_text(r, key, value, texts[i].out);
     if (strcmp(key, "backends") == 0) return copy_list(r, key, value, s->backends);
     if (strcmp(key, "features") == 0) return copy_list(r, key, value, s->features);
-    if (strcmp(key, "variants") == 0) return copy_keys(r, key, value, s->variants);
+    if (strcmp(key, "variants") == 0) return each_pair(r, key, value, read_variant);
     if (strcmp(key, "versions") == 0) {
         s->versions = arena_zalloc(&s->arena, (STACK_LIST_MAX + 1) * sizeof *s->versions);
         if (!s->versions) return err_nomem(r->e);
@@ -108,22 +134,60 @@ static int parse(struct reader *r, const struct buf *text, const char *name) {
     return rc;
 }
 
-int stack_read(struct stack *s, const char *root, const char *name, struct err *e) {
+static int read_folder(struct stack *s, const char *root, const char *folder, const char *variant, struct err *e) {
     *s = (struct stack){0};
     arena_init(&s->arena);
-    struct reader r = {.s = s, .e = e};
-    if (strchr(name, '/') || *name == '.' ||
-        (size_t)snprintf(s->dir, sizeof s->dir, "%s/%s", root, name) >= sizeof s->dir ||
+    struct reader r = {.s = s, .variant = variant, .e = e};
+    if (strchr(folder, '/') || *folder == '.' ||
+        (size_t)snprintf(s->dir, sizeof s->dir, "%s/%s", root, folder) >= sizeof s->dir ||
         (size_t)snprintf(r.file, sizeof r.file, "%s/stack.yaml", s->dir) >= sizeof r.file)
-        return err_set(e, ERR_INPUT, "\"%.100s\" is not a stack's name", name);
+        return err_set(e, ERR_INPUT, "\"%.100s\" is not a stack's name", folder);
     if (!file_exists(r.file))
-        return err_set(e, ERR_INPUT, "no stack \"%s\" in %s; see weir stack list", name, root);
+        return err_set(e, ERR_INPUT, "no stack \"%s\" in %s; see weir stack list", folder, root);
     struct buf text;
     buf_init(&text, 0);
     int rc = file_read_all(r.file, &text, STACK_YAML_MAX, e);
-    if (!rc) rc = parse(&r, &text, name);
+    if (!rc) rc = parse(&r, &text, folder);
     buf_release(&text);
+    s->folder = s->name;
     return rc;
+}
+
+static bool has_variant(const struct stack *s, const char *name) {
+    for (const char *const *v = s->variants; *v; v++)
+        if (strcmp(*v, name) == 0) return true;
+    return false;
+}
+
+/* The first stack that has the variant; what cannot be read is not looked at. */
+static bool find_variant(struct stack *s, const char *root, const char *name) {
+    struct arena arena;
+    const char **folders = NULL;
+    size_t count = 0;
+    bool found = false;
+    struct err e = {0};
+    arena_init(&arena);
+    if (stack_names(root, &arena, &folders, &count, &e)) count = 0;
+    for (size_t i = 0; i < count && !found; i++) {
+        found = read_folder(s, root, folders[i], name, &e) == 0 && has_variant(s, name);
+        if (!found) stack_release(s);
+    }
+    arena_release(&arena);
+    return found;
+}
+
+int stack_read(struct stack *s, const char *root, const char *name, struct err *e) {
+    struct stack other;
+    struct err absent = {0};
+    int rc = read_folder(s, root, name, NULL, &absent);
+    if (!rc || file_exists(s->dir) || !find_variant(&other, root, name)) {
+        if (rc) *e = absent;
+        return rc;
+    }
+    stack_release(s);
+    *s = other;
+    s->name = arena_printf(&s->arena, "%s", name);
+    return s->name ? 0 : err_nomem(e);
 }
 
 bool stack_has_feature(const struct stack *s, const char *name) {

@@ -125,7 +125,8 @@ static int run_session(struct served *v, const struct session_job *j, const char
     v->to = pipes[1];
     snprintf(own, sizeof own, "WEIR_BIN=%s", s->q->data.weir);
     snprintf(group, sizeof group, "%s-%s", s->group, j->label);
-    const char *const argv[] = {"./serve", NULL}, *const env[] = {own, NULL};
+    const char *const argv[] = {"./serve", NULL}, *env[STACK_LIST_MAX + 2] = {own};
+    memcpy(env + 1, stack->env, sizeof stack->env);
     const struct run_request q = {.argv = argv,
                                   .env = env,
                                   .dir = stack->dir,

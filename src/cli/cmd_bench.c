@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/inputs.h"
 #include "cli/report_show.h"
+#include "edge/catalog_uri.h"
 #include "edge/yaml_json.h"
 #include "etl/pipeline.h"
 
@@ -30,7 +31,8 @@ static const struct cli_usage usage = {
                 "  weir bench --quick --input logs --runs 20       # one's own files\n"
                 "  weir bench bench/sizes.yaml --list              # what would run, and how long it takes\n"
                 "  weir bench bench/sizes.yaml --out sizes.jsonl\n"
-                "  weir bench bench/sizes.yaml --out sizes.jsonl --resume   # after Ctrl-C or a crash\n",
+                "  weir bench bench/sizes.yaml --out sizes.jsonl --resume   # after Ctrl-C or a crash\n"
+                "  weir bench --quick --backend container          # images that make docker-build made\n",
     .more =
         "Plans, what is measured and how, and the result file: docs/bench.md.\n"
         "Exit codes: 0 all samples right, 1 some were not (they are in the results), 2 usage, 3 bad plan,\n"
@@ -38,7 +40,8 @@ static const struct cli_usage usage = {
 };
 
 struct arguments {
-    const char *stacks, *runs, *out, *pipeline, *mmdb, *data_dir, *serve;
+    const char *stacks, *runs, *out, *pipeline, *mmdb, *data_dir, *serve, *backend, *registry,
+        *catalog, *warehouse, *s3_endpoint;
     bool quick, resume, list, min_memory, profile;
 };
 
@@ -48,6 +51,7 @@ struct bench {
     struct arena arena;
     struct plan plan;
     struct runner runner;
+    struct docker engine;
     struct pipeline pipeline;
     struct bench_request request;
     char stacks_root[PATH_MAX], home[PATH_MAX], self[PATH_MAX];
@@ -191,9 +195,13 @@ static int fill_plan(struct bench *b, char **argv, struct err *e) {
                              .stacks = count ? names : NULL,
                              .stack_count = count,
                              .repetitions = (unsigned)runs,
+                             .backend = b->args.backend,
+                             .registry = b->args.registry,
                              .own_input = b->input_count > 0,
                              .input_bytes = bytes};
     if (b->args.quick) {
+        bool images = b->args.backend && strcmp(b->args.backend, "container") == 0;
+        if (!count && images) TRY(split_names(b, "pythonic,spark,native", names, &count, e));
         if (!count) TRY(ready_stacks(b->stacks_root, names, &count, e));
         return plan_init_quick(&b->plan, names, count, &c, e);
     }
@@ -202,6 +210,20 @@ static int fill_plan(struct bench *b, char **argv, struct err *e) {
     int rc = plan_init(&b->plan, root, argv[0], &c, e);
     json_decref(root);
     return rc;
+}
+
+/* Only what stands on the command line: a benchmark makes and removes tables, so never in a lake that merely lies about. */
+static int fill_lake(struct bench *b, struct err *e) {
+    struct bench_lake *lake = &b->request.lake;
+    struct catalog_uri uri;
+    if (!b->args.catalog && !b->args.warehouse && !b->args.s3_endpoint) return 0;
+    if (!b->args.catalog || !b->args.warehouse)
+        return err_set(e, ERR_USAGE, "give both --catalog and --warehouse, or neither");
+    TRY(catalog_uri_parse(b->args.catalog, &b->arena, &uri, e));
+    if (uri.password)
+        return err_set(e, ERR_USAGE, "--catalog: a password would stand in the results; use PGPASSWORD");
+    *lake = (struct bench_lake){uri.text, b->args.warehouse, b->args.s3_endpoint};
+    return 0;
 }
 
 /* Studies asked for on the command line, in addition to the plan's. */
@@ -226,8 +248,11 @@ static int run(struct bench *b, int argc, char **argv, unsigned *bad, struct err
     b->request.resume = b->args.resume;
     TRY(fill_pipeline(b, e));
     TRY(fill_places(b, e));
+    TRY(fill_lake(b, e));
     TRY(fill_plan(b, argv, e));
     TRY(add_studies(b, e));
+    if (b->plan.containers) TRY(docker_open(&b->engine, e));
+    if (b->plan.containers) b->request.engine = &b->engine;
     if (!b->args.list) return bench_run(&b->request, bad, e);
     bench_list(&b->request);
     return 0;
@@ -257,6 +282,11 @@ int cmd_bench(int argc, char **argv) {
         {"input", "PATH...", "one's own files; smaller sizes hold whole users of them", .text = &never},
         {"runs", "N", "repetitions of each stack in each case", .text = &a->runs},
         {"out", "FILE.jsonl", "the results [bench-DATE-TIME.jsonl]", .text = &a->out},
+        {"backend", "NAME", "process or container [the plan's, else process]", .text = &a->backend},
+        {"registry", "HOST", "pull the images from there before each sample, and time it", .text = &a->registry},
+        {"catalog", "URI", "tables go there, not into a folder beside the results", .text = &a->catalog},
+        {"warehouse", "URI", "and their files there: s3://bucket/prefix, file:///abs/path", .text = &a->warehouse},
+        {"s3-endpoint", "URL", "an S3 service other than AWS", .text = &a->s3_endpoint},
         {"resume", NULL, "go on with the samples that --out does not hold yet", .flag = &a->resume},
         {"list", NULL, "say what would run and about how long it takes", .flag = &a->list},
         {"min-memory", NULL, "also find the least memory that is enough", .flag = &a->min_memory},

@@ -37,7 +37,7 @@ static int run(bool json, bool clean, bool *all, struct err *e) {
     runner_init(&r);
     if (clean) {
         unsigned n = doctor_clean(&r);
-        fprintf(stderr, "ended and removed %u control group%s of killed benchmarks\n", n, n == 1 ? "" : "s");
+        fprintf(stderr, "ended and removed %u run%s of killed benchmarks\n", n, n == 1 ? "" : "s");
     }
     arena_init(&arena);
     bool at_home = cli_home(home), has_stacks = !cli_stacks(stacks, &unused);

@@ -51,6 +51,9 @@ int catalog_swap(struct catalog *c, const char *namespace_name, const char *tabl
  * catalog names. */
 int catalog_list(struct catalog *c, bool all_catalogs, catalog_row_fn *fn, void *ctx, struct err *e);
 
+/* Forget a namespace and the tables in it, durably; their files stay. No such namespace: success. */
+int catalog_drop(struct catalog *c, const char *namespace_name, struct err *e);
+
 /* The namespace's property `location`, from malloc; NULL when it has none. */
 int catalog_namespace_location(struct catalog *c, const char *namespace_name, char **location, struct err *e);
 

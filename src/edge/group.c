@@ -180,6 +180,60 @@ void group_find(struct group_place *p, const char *root, const char *self, bool 
     if (strcmp(p->kind, "none") == 0) memset(p->dirs, 0, sizeof p->dirs);
 }
 
+/* ---- beside an engine's ---- */
+
+static const char trees[] = "/sys/fs/cgroup";
+
+bool group_top(struct group_place *out, const struct group_place *p) {
+    bool v2 = strcmp(p->kind, "v2") == 0;
+    *out = (struct group_place){.kind = p->kind};
+    for (int part = 0; part < GROUP_PARTS; part++) {
+        const char *name = v2 ? "" : part == GROUP_UNIFIED ? "unified" : part_names[part];
+        if (!*p->dirs[part]) continue;
+        snprintf(out->dirs[part], sizeof out->dirs[part], "%s%s%s", trees, *name ? "/" : "", name);
+        if (!is_writable_dir(out->dirs[part])) return false;
+    }
+    return *out->dirs[GROUP_MEMORY];
+}
+
+bool group_of(struct group *out, const struct group_place *p, pid_t pid) {
+    char self[64], path[PATH_MAX];
+    *out = (struct group){.v2 = strcmp(p->kind, "v2") == 0};
+    snprintf(self, sizeof self, "/proc/%d/cgroup", (int)pid);
+    for (int part = 0; part < GROUP_PARTS; part++) {
+        const char *controller = out->v2 ? "" : part_names[part], *tree = controller;
+        if (!out->v2 && part == GROUP_UNIFIED) tree = "unified";
+        out->enter[part] = -1;
+        if (!*p->dirs[part] || !own_path(self, controller, path, sizeof path)) continue;
+        if ((size_t)snprintf(out->dirs[part], PATH_MAX, "%s%s%.64s%.3900s", trees, *tree ? "/" : "", tree, path) >=
+                PATH_MAX ||
+            access(out->dirs[part], R_OK))
+            *out->dirs[part] = 0;
+    }
+    return *out->dirs[GROUP_MEMORY] && group_pids(out, &pid, 1);
+}
+
+/* rmdir refuses where a group below or a process is. */
+static void sweep_tree(const char *tree, const char *prefix, unsigned age_s) {
+    char path[PATH_MAX];
+    struct stat st;
+    DIR *d = opendir(tree);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || !file_in(path, tree, entry->d_name)) continue;
+        if (!stat(path, &st) && st.st_ctim.tv_sec + (time_t)age_s <= time(NULL)) rmdir(path);
+    }
+    if (d) closedir(d);
+}
+
+void group_sweep_top(const char *prefix, unsigned age_s) {
+    char path[PATH_MAX];
+    DIR *d = opendir(trees);
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (*entry->d_name != '.' && file_in(path, trees, entry->d_name)) sweep_tree(path, prefix, age_s);
+    if (d) closedir(d);
+    sweep_tree(trees, prefix, age_s);
+}
+
 /* ---- making one ---- */
 
 static int refuse(struct err *e, int code, const char *dir, const char *what) {

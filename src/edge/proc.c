@@ -136,16 +136,26 @@ static uint64_t field(const char *text, const char *key) {
     return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-bool proc_io_self(struct proc_io *out) {
+static bool read_io(const char *path, struct proc_io *out) {
     char text[512];
     *out = (struct proc_io){0};
-    if (!read_small("/proc/self/io", text, sizeof text)) return false;
+    if (!read_small(path, text, sizeof text)) return false;
     out->read_chars = field(text, "rchar: ");
     out->written_chars = field(text, "wchar: ");
     out->read_bytes = field(text, "\nread_bytes: ");
     /* What was cancelled, truncated before it reached the disk, was made nevertheless. */
     out->written_bytes = field(text, "\nwrite_bytes: ");
     return true;
+}
+
+bool proc_io_self(struct proc_io *out) {
+    return read_io("/proc/self/io", out);
+}
+
+bool proc_io(pid_t pid, struct proc_io *out) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/io", (int)pid);
+    return read_io(path, out);
 }
 
 uint64_t proc_machine_busy_ns(void) {

@@ -28,6 +28,9 @@ struct proc_io {
 
 bool proc_io_self(struct proc_io *out);
 
+/* Of another process; false: not there, or not ours to see. */
+bool proc_io(pid_t pid, struct proc_io *out);
+
 /* CPU time of the whole machine in use so far, idle and waiting left out, nanoseconds. */
 uint64_t proc_machine_busy_ns(void);
 

@@ -155,7 +155,8 @@ def test_a_budget_counts_all_starts(bench):
         ({"parsing": ["strict", "loose"]}, "idiomatic"),
         ({"timeout": "soon"}, "timeout"),
         ({"aa": "nobody"}, "aa"),
-        ({"backend": "container"}, "backend"),
+        ({"backend": "virtual machine"}, "backend"),
+        ({"registry": "127.0.0.1:5000"}, "registry"),
         ({"colour": "red"}, "unknown key"),
     ],
 )

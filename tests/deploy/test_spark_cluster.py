@@ -61,6 +61,25 @@ def test_equal_to_the_native_engine(cluster, tmp_path):
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_a_cluster_of_its_own(tmp_path):
+    """The variant runs master and workers itself, says so in its result, keeps logs, and leaves no process."""
+    assert weir("gen", "--rows", 5000, "--dirt", "much", "--out", tmp_path / "data").returncode == 0
+    lake = ("--lake", tmp_path / "lake")
+    assert weir("run", tmp_path / "data", *lake).returncode == 0
+    budget = ("--threads", 2, "--memory", "5GB", "--events", "spark_events", "--rejects", "spark_rejects")
+    keep = tmp_path / "kept"
+    spark = weir(
+        "run", tmp_path / "data", *lake, "--stack", "spark-cluster-2", *budget, WEIR_KEEP_DIR=str(keep)
+    )
+    assert spark.returncode == 0, spark.stderr
+    verified = weir("verify", *lake, "events", "spark_events")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert {"master.log", "worker1.log", "worker2.log"} <= {p.name for p in keep.iterdir()}
+    logs = [p for p in keep.iterdir() if p.name.startswith("app-")]
+    assert logs and any("SparkListenerTaskEnd" in f.read_text() for p in logs for f in [p, *p.glob("*")] if f.is_file())
+    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, check=False).stdout
+
+
 def test_more_than_any_worker_has_is_an_error_and_no_endless_wait(cluster, tmp_path):
     clicks = tmp_path / "clicks.csv"
     clicks.write_text("event_id,user_id,timestamp,page_url,referrer,device,ip_address\n")

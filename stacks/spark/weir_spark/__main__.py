@@ -29,11 +29,13 @@ class Engine:
     def __init__(self) -> None:
         self.spark: Any = None
         self.countries: Any = None
+        self.cluster: Any = None
         self.scratch = ""
         self.stop = threading.Event()
         self.committing = threading.Lock()
 
     def _ready(self, job: Job) -> None:
+        from .cluster import OwnCluster, wanted
         from .countries import CountryCache
         from .pipeline import Run  # noqa: F401 - all imports come before `ready`
         from .session import open_session
@@ -41,6 +43,9 @@ class Engine:
         if self.spark is None:
             self.scratch = tempfile.mkdtemp(prefix="weir-spark-", dir=job.tmp_dir if not SERVING else None)
             self.countries = CountryCache()
+            if workers := wanted():
+                self.cluster = OwnCluster(workers, self.scratch)
+                job = self.cluster.start(job)
             self.spark = open_session(job, self.scratch)
 
     def run(self, path: str, started_ns: int) -> tuple[int, str]:
@@ -94,6 +99,8 @@ class Engine:
             for process in JVM:
                 process.kill()
                 process.wait()
+        if self.cluster is not None:
+            self.cluster.stop()
         if self.scratch:
             shutil.rmtree(self.scratch, ignore_errors=True)
 

@@ -137,6 +137,9 @@ def _of_cluster(job: Job, url: str) -> dict[str, str]:
         "spark.executor.extraJavaOptions": " ".join(shared_java_options()),
         "spark.executorEnv.PYTHONPATH": str(STACK),
     }
+    if keep := os.environ.get("WEIR_KEEP_DIR"):  # what its page shows, for the history server
+        os.makedirs(keep, exist_ok=True)
+        conf |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": f"file:{keep}"}
     if _on_loopback(url):
         conf["spark.driver.host"] = conf["spark.driver.bindAddress"] = "127.0.0.1"
     return conf
