@@ -30,8 +30,9 @@ static json_t *notes(const struct session *s) {
                                                  "run add up to, and is not limited",
                                                  r->place.why));
     if (s->q->engine)
-        json_array_append_new(list, json_sprintf("containers by %s %s, control groups by %s", s->q->engine->name,
-                                                 s->q->engine->version, s->q->engine->group_driver));
+        json_array_append_new(list,
+                              json_sprintf("containers by %s %s, control groups by %s", s->q->engine->name,
+                                           s->q->engine->version, s->q->engine->group_driver));
     json_array_append_new(list, json_string(s->q->engine ? "bytes by /proc/PID/io, as of the last look"
                                                          : "bytes by /proc/PID/io, ended children included"));
     json_array_append_new(list, json_string(*r->place.dirs[GROUP_UNIFIED]
@@ -60,8 +61,9 @@ static json_t *plan_line(const struct session *s) {
     json_object_set_new(plan, "inputs", inputs);
     const struct bench_lake *lake = &s->q->lake;
     if (lake->catalog)
-        json_object_set_new(plan, "lake", json_pack("{s:s,s:s,s:s?}", "catalog", lake->catalog, "warehouse",
-                                                    lake->warehouse, "s3_endpoint", lake->s3_endpoint));
+        json_object_set_new(plan, "lake",
+                            json_pack("{s:s,s:s,s:s?}", "catalog", lake->catalog, "warehouse",
+                                      lake->warehouse, "s3_endpoint", lake->s3_endpoint));
     return plan;
 }
 
@@ -75,9 +77,8 @@ static json_t *run_line(const struct session *s) {
                      "weir", WEIR_VERSION, "run", s->run_id, "created", created, "command",
                      command_json(s->q->command), "plan", plan_line(s), "environment",
                      environment_json(r->place.kind, r->cpu_count), "backend",
-                     s->plan->containers ? "container" : "process", "backend_notes",
-                     notes(s), "sampler", "hz", 1000 / RUNNER_INTERVAL_MS, "cost",
-                     "each sample's sampler_cost_share, of one CPU");
+                     s->plan->containers ? "container" : "process", "backend_notes", notes(s), "sampler",
+                     "hz", 1000 / RUNNER_INTERVAL_MS, "cost", "each sample's sampler_cost_share, of one CPU");
 }
 
 static json_t *data_line(const struct session *s, unsigned index) {
@@ -110,8 +111,8 @@ static int open_stack(struct session *s, unsigned i, struct err *e) {
 static int tell_stack(struct session *s, unsigned i, struct err *e) {
     const struct stack *st = &s->stacks[i];
     return results_add(&s->results,
-                       json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:O,s:s*}", "type", "stack", "stack", st->name, "title",
-                                 st->title, "made_by", st->made_by, "colour", st->colour, "versions",
+                       json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:O,s:s*}", "type", "stack", "stack", st->name,
+                                 "title", st->title, "made_by", st->made_by, "colour", st->colour, "versions",
                                  s->versions[i], "note", st->note),
                        e);
 }

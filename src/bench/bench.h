@@ -7,7 +7,8 @@
 #include "bench/runner.h"
 #include "edge/docker.h"
 
-/* Where the samples' tables go instead of a folder beside the results; catalog NULL: there. Text without passwords. */
+/* Where the samples' tables go instead of a folder beside the results; catalog NULL: there. Text without
+ * passwords. */
 struct bench_lake {
     const char *catalog, *warehouse, *s3_endpoint;
 };
@@ -16,7 +17,7 @@ struct bench_request {
     const struct plan *plan;
     const struct runner *runner;
     const struct docker *engine; /* for a plan of containers; else NULL */
-    const char *out; /* the result file, absolute */
+    const char *out;             /* the result file, absolute */
     bool resume;
     struct bench_lake lake;
     const char *stacks_root;

@@ -32,8 +32,8 @@ struct container {
     int64_t kill_ns, stats_ns; /* CLOCK_MONOTONIC: when it is killed; of the next look at the statistics */
 };
 
-static int call(const struct container *c, const char *method, const char *what, long *status, json_t **answer,
-                struct err *e) {
+static int call(const struct container *c, const char *method, const char *what, long *status,
+                json_t **answer, struct err *e) {
     char path[256];
     snprintf(path, sizeof path, "/containers/%s%s", c->id, what);
     return docker_call(c->engine, method, path, NULL, status, answer, e);
@@ -49,10 +49,11 @@ int container_image(const struct docker *d, const char *image, struct container_
     snprintf(path, sizeof path, "/images/%s/json", image);
     int rc = docker_call(d, "GET", path, NULL, &status, &o, e);
     if (rc && status == 404)
-        return err_set(e, ERR_OUTSIDE,
-                       "there is no image \"%s\" here; build it (make docker-build), name a registry that has it "
-                       "(--registry HOST), or leave its stack out (--stacks)",
-                       image);
+        return err_set(
+            e, ERR_OUTSIDE,
+            "there is no image \"%s\" here; build it (make docker-build), name a registry that has it "
+            "(--registry HOST), or leave its stack out (--stacks)",
+            image);
     if (rc) return rc;
     const char *user = json_string_value(json_object_get(json_object_get(o, "Config"), "User")),
                *id = json_string_value(json_object_get(o, "Id"));
@@ -69,14 +70,15 @@ static double span(int64_t from, int64_t to) {
     return from && to > from ? (double)(to - from) / 1e9 : 0;
 }
 
-/* Download: from the first byte asked for to the last layer's last; extraction: what the layers took one after the
- * other. Both overlap. */
+/* Download: from the first byte asked for to the last layer's last; extraction: what the layers took one
+ * after the other. Both overlap. */
 static void tell_pull(const struct docker_pull *p, struct run_image *image) {
     int64_t downloaded = 0;
     image->extract_s = 0;
     for (unsigned i = 0; i < p->count; i++) {
         const struct docker_layer *l = &p->layers[i];
-        if (!l->present && !l->downloaded_ns && !l->extracted_ns) continue; /* "latest", "Digest": no layers */
+        if (!l->present && !l->downloaded_ns && !l->extracted_ns)
+            continue; /* "latest", "Digest": no layers */
         image->layers++;
         image->layers_present += l->present;
         image->pull_bytes += l->present ? 0 : l->bytes;
@@ -124,10 +126,11 @@ static json_t *limits(const struct container *c, const char *cpu_list) {
     const struct run_request *q = c->request;
     char parent[160];
     snprintf(parent, sizeof parent, "/%.150s", q->name);
-    json_t *o = json_pack("{s:o,s:s,s:[s],s:[s],s:s,s:I,s:I,s:I}", "Binds", strings(q->container->mounts),
-                          "NetworkMode", q->container->network ? "host" : "none", "CapDrop", "ALL", "SecurityOpt", "no-new-privileges", "CpusetCpus",
-                          cpu_list, "NanoCpus", (json_int_t)llround(q->cpus * 1e9), "Memory",
-                          (json_int_t)q->memory_bytes, "MemorySwap", (json_int_t)q->memory_bytes);
+    json_t *o =
+        json_pack("{s:o,s:s,s:[s],s:[s],s:s,s:I,s:I,s:I}", "Binds", strings(q->container->mounts),
+                  "NetworkMode", q->container->network ? "host" : "none", "CapDrop", "ALL", "SecurityOpt",
+                  "no-new-privileges", "CpusetCpus", cpu_list, "NanoCpus", (json_int_t)llround(q->cpus * 1e9),
+                  "Memory", (json_int_t)q->memory_bytes, "MemorySwap", (json_int_t)q->memory_bytes);
     if (o && c->has_parent) json_object_set_new(o, "CgroupParent", json_string(parent));
     return o;
 }
@@ -138,9 +141,9 @@ static int create(struct container *c, const char *cpu_list, struct err *e) {
     json_t *answer = NULL;
     json_t *env = strings(q->env);
     json_array_append_new(env, json_string("HOME=/tmp"));
-    json_t *body = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "Image", q->container->image, "User", q->container->user,
-                             "Cmd", strings(q->argv + 1), "Env", env, "Labels", labels(), "HostConfig",
-                             limits(c, cpu_list));
+    json_t *body = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "Image", q->container->image, "User",
+                             q->container->user, "Cmd", strings(q->argv + 1), "Env", env, "Labels", labels(),
+                             "HostConfig", limits(c, cpu_list));
     if (!body) return err_set(e, ERR_INPUT, "a path or name for the container is not UTF-8");
     snprintf(path, sizeof path, "/containers/create?name=%s", q->name);
     int rc = docker_call(c->engine, "POST", path, body, NULL, &answer, e);
@@ -166,7 +169,9 @@ static pid_t look_inside(struct container *c, const struct runner *r) {
 static void make_parent(struct container *c, const struct runner *r) {
     struct group_place top;
     struct err e = {0};
-    if (strcmp(c->engine->group_driver, "cgroupfs") != 0 || !r->sampling_by_group || !group_top(&top, &r->place)) return;
+    if (strcmp(c->engine->group_driver, "cgroupfs") != 0 || !r->sampling_by_group ||
+        !group_top(&top, &r->place))
+        return;
     c->has_parent = group_make(&c->parent, &top, c->request->name, &(struct group_limits){0}, &e) == 0;
 }
 
@@ -231,7 +236,8 @@ static void look_at_stats(struct container *c, struct run_image *image) {
                  *cpu = json_object_get(json_object_get(o, "cpu_stats"), "cpu_usage");
     double cpu_s = (double)json_integer_value(json_object_get(cpu, "total_usage")) / 1e9;
     keep_larger(&image->engine_peak_bytes, (uint64_t)json_integer_value(json_object_get(memory, "usage")));
-    keep_larger(&image->engine_peak_bytes, (uint64_t)json_integer_value(json_object_get(memory, "max_usage")));
+    keep_larger(&image->engine_peak_bytes,
+                (uint64_t)json_integer_value(json_object_get(memory, "max_usage")));
     if (cpu_s > image->engine_cpu_s) image->engine_cpu_s = cpu_s;
     json_decref(o);
 }
@@ -302,7 +308,8 @@ static int run_created(struct container *c, const struct runner *r, struct run_o
     return rc;
 }
 
-int container_run(const struct runner *r, const struct run_request *q, struct run_outcome *out, struct err *e) {
+int container_run(const struct runner *r, const struct run_request *q, struct run_outcome *out,
+                  struct err *e) {
     struct container c = {.request = q, .engine = q->container->engine};
     char list[1024];
     cpu_set_t set;
@@ -334,9 +341,10 @@ static int ask_image(const struct docker *d, const char *image, const char *cons
     const json_t *entry = json_object_get(json_object_get(o, "Config"), "Entrypoint");
     const char *run = json_string_value(json_array_get(entry, json_array_size(entry) - 1)),
                *slash = run ? strrchr(run, '/') : NULL;
-    json_t *body = json_pack("{s:s,s:o,s:[],s:s%,s:o,s:{s:s}}", "Image", image, "Entrypoint", strings(argv), "Cmd",
-                             "WorkingDir", slash ? run : "/", slash ? (size_t)(slash - run) : (size_t)1, "Labels",
-                             labels(), "HostConfig", "NetworkMode", "none");
+    json_t *body =
+        json_pack("{s:s,s:o,s:[],s:s%,s:o,s:{s:s}}", "Image", image, "Entrypoint", strings(argv), "Cmd",
+                  "WorkingDir", slash ? run : "/", slash ? (size_t)(slash - run) : (size_t)1, "Labels",
+                  labels(), "HostConfig", "NetworkMode", "none");
     int rc = body ? docker_call(d, "POST", "/containers/create", body, NULL, &answer, e) : err_nomem(e);
     const char *id = json_string_value(json_object_get(answer, "Id"));
     if (id) snprintf(c.id, sizeof c.id, "%s", id);
@@ -359,8 +367,8 @@ static int ask_image(const struct docker *d, const char *image, const char *cons
     return rc;
 }
 
-int container_versions(const struct docker *d, const char *image, struct stack *s, json_t **found, const char **why,
-                       struct err *e) {
+int container_versions(const struct docker *d, const char *image, struct stack *s, json_t **found,
+                       const char **why, struct err *e) {
     struct buf text;
     struct err problem = {0};
     int status = -1;
@@ -396,8 +404,8 @@ unsigned container_sweep(const struct docker *d, const char *prefix, unsigned ag
     json_t *list = NULL, *one;
     size_t i;
     unsigned swept = 0;
-    if (docker_call(d, "GET", "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22weir.owner%22%5D%7D", NULL, NULL,
-                    &list, &e))
+    if (docker_call(d, "GET", "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22weir.owner%22%5D%7D",
+                    NULL, NULL, &list, &e))
         return 0;
     json_array_foreach(list, i, one) {
         struct container c = {.engine = d};

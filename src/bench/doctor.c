@@ -79,7 +79,8 @@ static void look_at_engine(json_t *list) {
     struct err e = {0};
     char what[320] = "runs in containers (weir bench --backend container)";
     bool there = docker_open(&d, &e) == 0;
-    if (there) snprintf(what, sizeof what, "runs in containers, by %s %s at %.80s", d.name, d.version, d.socket);
+    if (there)
+        snprintf(what, sizeof what, "runs in containers, by %s %s at %.80s", d.name, d.version, d.socket);
     add(list, "containers", there, what, e.msg, "start Docker or Podman's socket, or set DOCKER_HOST");
 }
 

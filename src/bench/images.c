@@ -29,8 +29,7 @@ bool image_figures_of(const struct summary_stack *s, struct image_figures *out) 
     double found[FIGURES], *values = calloc(s->count ? s->count : 1, sizeof *values);
     *out = (struct image_figures){0};
     for (int k = 0; values && k < FIGURES; k++) found[k] = median_of(s, keys[k], values);
-    if (values)
-        *out = (struct image_figures){found[0], found[1], found[2], found[3], {0}};
+    if (values) *out = (struct image_figures){found[0], found[1], found[2], found[3], {0}};
     for (int i = 0; i < IMAGE_LINKS && out->pull_bytes > 0; i++)
         out->modelled_s[i] = out->pull_bytes * 8 / image_links[i] + out->extract_s;
     free(values);

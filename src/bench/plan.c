@@ -333,10 +333,9 @@ static int add_case(struct plan *p, const struct plan_case *made, struct err *e)
              giga ? "GB" : "MB");
     struct plan_case *out = &p->cases[p->case_count++];
     *out = *made;
-    out->name =
-        arena_printf(&p->arena, "%s/%s/%s/%s/%gcpu/%s%s", d->name, d->format,
-                     made->strict ? "strict" : "idiomatic", made->cold ? "cold" : "warm", q->cpus, memory,
-                     p->containers ? "/container" : "");
+    out->name = arena_printf(&p->arena, "%s/%s/%s/%s/%gcpu/%s%s", d->name, d->format,
+                             made->strict ? "strict" : "idiomatic", made->cold ? "cold" : "warm", q->cpus,
+                             memory, p->containers ? "/container" : "");
     if (!out->name) return err_nomem(e);
     for (unsigned i = 0; i + 1 < p->case_count; i++)
         if (strcmp(p->cases[i].name, out->name) == 0)
@@ -451,14 +450,16 @@ static int take_backend(struct plan *p, const char *backend, const struct plan_c
     if (p->registry && !p->containers)
         return err_set(e, ERR_INPUT, "registry: only containers have images; say backend: container");
     if (p->containers && (p->serve_jobs || p->profile))
-        return err_set(e, ERR_INPUT, "serve and profile are studies of processes; leave backend: container out");
+        return err_set(e, ERR_INPUT,
+                       "serve and profile are studies of processes; leave backend: container out");
     return 0;
 }
 
 static int read_plan(const struct reader *r, const json_t *root, const struct plan_context *c) {
-    static const char *const keys[] = {
-        "name", "stacks",  "data",   "cases", "resources", "backend", "repetitions",    "cache",   "parsing",
-        "seed", "timeout", "budget", "aa",    "precision", "serve",   "minimum_memory", "profile", "registry", NULL};
+    static const char *const keys[] = {"name",           "stacks",      "data",     "cases",     "resources",
+                                       "backend",        "repetitions", "cache",    "parsing",   "seed",
+                                       "timeout",        "budget",      "aa",       "precision", "serve",
+                                       "minimum_memory", "profile",     "registry", NULL};
     struct plan *p = r->p;
     struct axes axes = default_axes(c);
     const char *backend = "process";
@@ -534,10 +535,11 @@ json_t *plan_json(const struct plan *p) {
         json_array_append_new(repetitions, json_integer(p->cases[i].repetitions));
     }
     return json_pack("{s:s,s:s,s:s*,s:o,s:o,s:o,s:i,s:o,s:f,s:I,s:f,s:f,s:s?,s:i,s:b,s:b}", "name", p->name,
-                     "backend", p->containers ? "container" : "process", "registry", p->registry, "stacks", stacks, "data", data, "cases", cases, "repetitions",
-                     (int)p->repetitions, "case_repetitions", repetitions, "precision", p->precision, "seed",
-                     (json_int_t)p->seed, "timeout_s", p->timeout_s, "budget_s", p->budget_s, "aa", p->aa,
-                     "serve", (int)p->serve_jobs, "minimum_memory", (int)p->minimum_memory, "profile",
+                     "backend", p->containers ? "container" : "process", "registry", p->registry, "stacks",
+                     stacks, "data", data, "cases", cases, "repetitions", (int)p->repetitions,
+                     "case_repetitions", repetitions, "precision", p->precision, "seed", (json_int_t)p->seed,
+                     "timeout_s", p->timeout_s, "budget_s", p->budget_s, "aa", p->aa, "serve",
+                     (int)p->serve_jobs, "minimum_memory", (int)p->minimum_memory, "profile",
                      (int)p->profile);
 }
 

@@ -52,7 +52,8 @@ struct plan {
     unsigned least;
     const char *aa; /* the stack that runs twice, A against A */
     bool containers;
-    const char *registry; /* images are pulled from there before each sample; NULL: they are here, none is pulled */
+    const char
+        *registry; /* images are pulled from there before each sample; NULL: they are here, none is pulled */
 };
 
 /* What this machine offers, and what stands on the command line. */
@@ -61,9 +62,9 @@ struct plan_context {
     uint64_t memory_bytes;
     const char *const *stacks; /* --stacks; NULL: the plan's */
     unsigned stack_count;
-    unsigned repetitions;          /* --runs; 0: the plan's */
+    unsigned repetitions;           /* --runs; 0: the plan's */
     const char *backend, *registry; /* --backend, --registry; NULL: the plan's */
-    bool own_input;       /* --input */
+    bool own_input;                 /* --input */
     uint64_t input_bytes;
 };
 
@@ -89,8 +90,8 @@ struct plan_step {
     char aa; /* 'a', 'b', or 0 */
 };
 
-/* The image of the stack in the folder `stack`: weir-STACK:latest, in the plan's registry if it has one; in `arena`.
- * NULL: no memory. */
+/* The image of the stack in the folder `stack`: weir-STACK:latest, in the plan's registry if it has one; in
+ * `arena`. NULL: no memory. */
 const char *plan_image(const struct plan *p, const char *stack, struct arena *arena);
 
 /* All samples in their order: a block for each repetition, shuffled within by the seed, so that whatever

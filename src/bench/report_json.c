@@ -111,8 +111,8 @@ static json_t *stack(const struct summary_stack *s) {
                      text(s->title), "made_by", text(s->made_by), "colour", text(s->colour), "ours",
                      (int)s->ours, "runs", (json_int_t)s->count, "usable", (json_int_t)s->usable, "versions",
                      json_object_get(s->record, "versions"), "typical_sample",
-                     t ? json_integer(t->id) : json_null(), "note", text(results_text(s->record, "note", NULL)),
-                     "metrics", cells);
+                     t ? json_integer(t->id) : json_null(), "note",
+                     text(results_text(s->record, "note", NULL)), "metrics", cells);
 }
 
 /* ---- cases ---- */
@@ -165,10 +165,11 @@ static json_t *images(const struct summary_case *c) {
         if (!image_figures_of(&c->stacks[i], &f)) continue;
         json_t *modelled = json_array(), *pulled = json_null();
         for (int k = 0; k < IMAGE_LINKS; k++)
-            json_array_append_new(modelled, json_pack("{s:f,s:f}", "bits_per_s", image_links[k], "pull_s", f.modelled_s[k]));
+            json_array_append_new(
+                modelled, json_pack("{s:f,s:f}", "bits_per_s", image_links[k], "pull_s", f.modelled_s[k]));
         if (f.pull_bytes > 0)
-            pulled = json_pack("{s:f,s:f,s:f,s:O}", "bytes", f.pull_bytes, "download_s", f.download_s, "extract_s",
-                               f.extract_s, "modelled", modelled);
+            pulled = json_pack("{s:f,s:f,s:f,s:O}", "bytes", f.pull_bytes, "download_s", f.download_s,
+                               "extract_s", f.extract_s, "modelled", modelled);
         json_decref(modelled);
         json_array_append_new(list, json_pack("{s:o,s:f,s:o}", "stack", text(c->stacks[i].name), "disk_bytes",
                                               f.disk_bytes, "pulled", pulled));

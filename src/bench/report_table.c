@@ -243,7 +243,8 @@ static int images(struct writer *w, const struct summary_case *c, struct err *e)
     for (size_t i = 0; i < c->stack_count && sizes && modelled; i++) {
         const char *name = c->stacks[i].name;
         if (!image_figures_of(&c->stacks[i], &f)) continue;
-        sizes = arena_printf(&w->arena, "%s%s%s %.0f MB on disk", sizes, *sizes ? "; " : "", name, f.disk_bytes / 1e6);
+        sizes = arena_printf(&w->arena, "%s%s%s %.0f MB on disk", sizes, *sizes ? "; " : "", name,
+                             f.disk_bytes / 1e6);
         if (!sizes || !(f.pull_bytes > 0)) continue;
         sizes = arena_printf(&w->arena, "%s, %.0f MB compressed", sizes, f.pull_bytes / 1e6);
         modelled = arena_printf(&w->arena, "%s%s%s %.1f s, %.1f s", modelled, *modelled ? "; " : "", name,
@@ -252,8 +253,10 @@ static int images(struct writer *w, const struct summary_case *c, struct err *e)
     if (!sizes || !modelled) return err_nomem(e);
     if (*sizes) TRY(line(w, e, "images: %s", sizes));
     if (!*modelled) return 0;
-    return line(w, e, "image pull over 100 Mbit/s, 1 Gbit/s (modelled: compressed bytes / link + measured extraction): %s",
-                modelled);
+    return line(
+        w, e,
+        "image pull over 100 Mbit/s, 1 Gbit/s (modelled: compressed bytes / link + measured extraction): %s",
+        modelled);
 }
 
 static int notes(struct writer *w, const struct summary *s, const struct summary_case *c, struct err *e) {

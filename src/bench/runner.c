@@ -77,7 +77,8 @@ void runner_init(struct runner *r) {
 }
 
 void runner_choose_cpus(const struct runner *r, double wanted, cpu_set_t *set, char *list, size_t cap) {
-    unsigned left = wanted > 0 ? (unsigned)ceil(wanted) : r->cpu_count, skip = r->cpu_count > left ? r->cpu_count - left : 0;
+    unsigned left = wanted > 0 ? (unsigned)ceil(wanted) : r->cpu_count,
+             skip = r->cpu_count > left ? r->cpu_count - left : 0;
     size_t len = 0;
     CPU_ZERO(set);
     *list = 0;

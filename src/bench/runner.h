@@ -27,7 +27,8 @@ struct runner {
 
 void runner_init(struct runner *r);
 
-/* The last `wanted` of the CPUs that we may use (0: all), as a set and as "0,1": the first one serves most interrupts. */
+/* The last `wanted` of the CPUs that we may use (0: all), as a set and as "0,1": the first one serves most
+ * interrupts. */
 void runner_choose_cpus(const struct runner *r, double wanted, cpu_set_t *set, char *list, size_t cap);
 
 struct run_container; /* container.h */

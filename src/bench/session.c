@@ -74,7 +74,8 @@ static int take_run(struct session *s, const struct session_job *j, const char *
     const char *slash = strrchr(s->work, '/');
     snprintf(out->output_path, sizeof out->output_path, "%s/output/%s.txt", slash ? slash + 1 : s->work,
              j->label);
-    const char *argv[PROFILER_ARGV_MAX] = {"./run", file}, *env[STACK_LIST_MAX + 4] = {own, keep}, *more[2] = {0};
+    const char *argv[PROFILER_ARGV_MAX] = {"./run", file}, *env[STACK_LIST_MAX + 4] = {own, keep},
+               *more[2] = {0};
     struct run_container container;
     if (j->profiler) TRY(profiler_command(j->profiler, j->profile, file, &job->arena, argv, more, e));
     memcpy(env + 2, stack->env, sizeof stack->env);
@@ -212,7 +213,8 @@ static json_t *metrics(const struct session *s, const struct session_result *r) 
 static json_t *unavailable(const struct session *s, const struct session_result *r) {
     const struct run_image *image = &r->outcome.image;
     json_t *u = json_object();
-    if (!image->create_ns) json_object_set_new(u, "container_start_s", json_string("processes have no container"));
+    if (!image->create_ns)
+        json_object_set_new(u, "container_start_s", json_string("processes have no container"));
     if (!image->create_ns)
         json_object_set_new(u, "image_pull_s", json_string("processes have no image"));
     else if (image->pull_s < 0)
@@ -220,9 +222,10 @@ static json_t *unavailable(const struct session *s, const struct session_result 
     else if (!image->layers)
         json_object_set_new(u, "image_pull_s", json_string("the image was here already, under another name"));
     else if (image->layers_present)
-        json_object_set_new(u, "image_pull_s",
-                            json_sprintf("%u of %u layers were here already, in images that are not of this benchmark",
-                                         image->layers_present, image->layers));
+        json_object_set_new(
+            u, "image_pull_s",
+            json_sprintf("%u of %u layers were here already, in images that are not of this benchmark",
+                         image->layers_present, image->layers));
     bool grouped = s->q->runner->sampling_by_group;
     if (!grouped || !r->outcome.peak_bytes)
         json_object_set_new(u, "peak_memory_bytes",
@@ -270,12 +273,8 @@ static json_t *phases(const struct run_outcome *o) {
     const struct {
         const char *name;
         int64_t at;
-    } all[] = {{"create", o->image.create_ns},
-               {"start", o->events.start},
-               {"ready", o->events.ready},
-               {"committed", o->events.committed},
-               {"done", o->events.done},
-               {"exit", o->end.exit_ns}};
+    } all[] = {{"create", o->image.create_ns},     {"start", o->events.start}, {"ready", o->events.ready},
+               {"committed", o->events.committed}, {"done", o->events.done},   {"exit", o->end.exit_ns}};
     json_t *p = json_object();
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         json_object_set_new(p, all[i].name,

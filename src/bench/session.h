@@ -23,8 +23,8 @@ struct session {
     char group[64];  /* control groups of this result file begin so */
     struct stack *stacks;
     char lake_prefix[32]; /* its namespaces in the benchmark's lake begin so */
-    const char **images; /* of the stacks, NULL at the end; NULL: processes */
-    json_t **versions; /* of the stacks */
+    const char **images;  /* of the stacks, NULL at the end; NULL: processes */
+    json_t **versions;    /* of the stacks */
     struct data_set *data;
     bool *data_ready, *data_told;       /* is there; has its line in the result file */
     struct check_reference *references; /* [data][strict][stack] */
@@ -84,10 +84,12 @@ int session_clear_lake(const struct session *s, const char *namespace_name, stru
 /* The folder whose file system holds what a job wrote; NULL: it is not on this machine. */
 const char *session_warehouse_dir(const struct job *job);
 
-/* The stacks' images: there, or pulled once; what they say of their versions. For a plan of containers only. */
+/* The stacks' images: there, or pulled once; what they say of their versions. For a plan of containers only.
+ */
 int session_open_images(struct session *s, struct err *e);
 
-/* What makes a run a container: its image, its mounts, and a user that may write below `dir`. In the job's arena. */
+/* What makes a run a container: its image, its mounts, and a user that may write below `dir`. In the job's
+ * arena. */
 int session_container(struct session *s, const struct session_job *j, const char *dir, struct job *job,
                       struct run_container *out, struct err *e);
 

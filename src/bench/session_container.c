@@ -47,7 +47,8 @@ static int mount(const char **list, unsigned *count, const char *path, const cha
     const char *text = arena_printf(a, "%s:%s%s", path, path, how);
     if (!text) return err_nomem(e);
     if (strchr(path, ':'))
-        return err_set(e, ERR_INPUT, "\"%s\" has a colon in its path: it cannot be mounted into a container", path);
+        return err_set(e, ERR_INPUT, "\"%s\" has a colon in its path: it cannot be mounted into a container",
+                       path);
     for (unsigned i = 0; i < *count; i++)
         if (strcmp(list[i], text) == 0) return 0;
     list[(*count)++] = text;
@@ -73,8 +74,10 @@ static int choose_mounts(const struct job *job, const char *dir, struct arena *a
 
 /* ---- users ---- */
 
-/* Ourselves; for root the images' user, who is given the run's folder. In an engine without root, its root is us. */
-static int choose_user(const struct session *s, const char *dir, struct arena *a, const char **out, struct err *e) {
+/* Ourselves; for root the images' user, who is given the run's folder. In an engine without root, its root is
+ * us. */
+static int choose_user(const struct session *s, const char *dir, struct arena *a, const char **out,
+                       struct err *e) {
     static const char *const folders[] = {"", "/tmp", "/job.json", "/lake", "/lake/warehouse"};
     unsigned uid, gid;
     *out = s->q->engine->rootless ? "0:0" : image_user;
@@ -85,17 +88,23 @@ static int choose_user(const struct session *s, const char *dir, struct arena *a
     for (size_t i = 0; i < (s->q->lake.catalog ? 3 : sizeof folders / sizeof *folders); i++) {
         const char *path = arena_printf(a, "%s%s", dir, folders[i]);
         if (!path) return err_nomem(e);
-        if (chown(path, uid, gid)) return err_errno(e, ERR_OUTSIDE, "could not give \"%s\" to %s", path, *out);
+        if (chown(path, uid, gid))
+            return err_errno(e, ERR_OUTSIDE, "could not give \"%s\" to %s", path, *out);
     }
     return 0;
 }
 
 /* ---- the environment: the variant's, and secrets for the lake ---- */
 
-static int choose_env(const struct session *s, const struct stack *stack, struct arena *a, const char *const **out,
-                      struct err *e) {
-    static const char *const secrets[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
-                                          "AWS_DEFAULT_REGION", "PGPASSWORD", NULL};
+static int choose_env(const struct session *s, const struct stack *stack, struct arena *a,
+                      const char *const **out, struct err *e) {
+    static const char *const secrets[] = {"AWS_ACCESS_KEY_ID",
+                                          "AWS_SECRET_ACCESS_KEY",
+                                          "AWS_SESSION_TOKEN",
+                                          "AWS_REGION",
+                                          "AWS_DEFAULT_REGION",
+                                          "PGPASSWORD",
+                                          NULL};
     const char **list = arena_zalloc(a, sizeof secrets + sizeof stack->env);
     size_t count = 0;
     if (!list) return err_nomem(e);
@@ -129,10 +138,10 @@ json_t *session_image(const struct session *s, unsigned stack_index, const struc
     struct container_image now = {0};
     struct err e = {0};
     container_image(s->q->engine, s->images[stack_index], &now, &e);
-    return json_pack("{s:s,s:s,s:I,s:I,s:i,s:i,s:o,s:o,s:I,s:f,s:b}", "name", s->images[stack_index], "id", now.id,
-                     "disk_bytes", (json_int_t)now.disk_bytes, "pull_bytes", (json_int_t)image->pull_bytes, "layers",
-                     (int)image->layers, "layers_present", (int)image->layers_present, "download_s",
-                     seconds(image->download_s), "extract_s", seconds(image->extract_s), "engine_peak_bytes",
-                     (json_int_t)image->engine_peak_bytes, "engine_cpu_s", image->engine_cpu_s, "own_group",
-                     (int)image->own_group);
+    return json_pack("{s:s,s:s,s:I,s:I,s:i,s:i,s:o,s:o,s:I,s:f,s:b}", "name", s->images[stack_index], "id",
+                     now.id, "disk_bytes", (json_int_t)now.disk_bytes, "pull_bytes",
+                     (json_int_t)image->pull_bytes, "layers", (int)image->layers, "layers_present",
+                     (int)image->layers_present, "download_s", seconds(image->download_s), "extract_s",
+                     seconds(image->extract_s), "engine_peak_bytes", (json_int_t)image->engine_peak_bytes,
+                     "engine_cpu_s", image->engine_cpu_s, "own_group", (int)image->own_group);
 }

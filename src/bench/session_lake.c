@@ -1,5 +1,6 @@
-/* Where the samples of a benchmark keep their tables: each in a folder of its own beside the results, or, with a lake of
- * one's own (PostgreSQL, S3), each in a namespace of its own with a warehouse below it, which is removed afterwards. */
+/* Where the samples of a benchmark keep their tables: each in a folder of its own beside the results, or,
+ * with a lake of one's own (PostgreSQL, S3), each in a namespace of its own with a warehouse below it, which
+ * is removed afterwards. */
 #include "base/files.h"
 #include "bench/session.h"
 #include "edge/catalog.h"
@@ -63,10 +64,12 @@ struct found {
     size_t count;
 };
 
-static int take_namespace(void *ctx, const char *name, const char *table, const char *location, struct err *e) {
+static int take_namespace(void *ctx, const char *name, const char *table, const char *location,
+                          struct err *e) {
     struct found *f = ctx;
     (void)table, (void)location;
-    if (strncmp(name, f->prefix, strlen(f->prefix)) != 0 || f->count == sizeof f->names / sizeof *f->names) return 0;
+    if (strncmp(name, f->prefix, strlen(f->prefix)) != 0 || f->count == sizeof f->names / sizeof *f->names)
+        return 0;
     if (f->count && strcmp(f->names[f->count - 1], name) == 0) return 0;
     f->names[f->count] = arena_printf(&f->arena, "%s", name);
     return f->names[f->count++] ? 0 : err_nomem(e);

@@ -65,7 +65,8 @@ static int spawn(const struct stack *s, const char *const *argv, const struct st
     const char **env = environment_of(s);
     if (!rc && !env) rc = ENOMEM;
     if (!rc)
-        rc = (path ? posix_spawn : posix_spawnp)(pid, argv[0], &files, &attr, (char *const *)argv, (char *const *)env);
+        rc = (path ? posix_spawn : posix_spawnp)(pid, argv[0], &files, &attr, (char *const *)argv,
+                                                 (char *const *)env);
     free(env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);

@@ -59,7 +59,8 @@ static int each_pair(struct reader *r, const char *key, const yaml_node_t *n, pa
 
 static int read_variable(struct reader *r, size_t index, const yaml_node_t *name, const yaml_node_t *value) {
     const char *key = text_of(name), *text = text_of(value);
-    if (!key || !*key || strchr(key, '=') || !text) return fail(r, name, "env", "must be of the form NAME: text");
+    if (!key || !*key || strchr(key, '=') || !text)
+        return fail(r, name, "env", "must be of the form NAME: text");
     r->s->env[index] = arena_printf(&r->s->arena, "%s=%s", key, text);
     return r->s->env[index] ? 0 : err_nomem(r->e);
 }
@@ -134,7 +135,8 @@ static int parse(struct reader *r, const struct buf *text, const char *name) {
     return rc;
 }
 
-static int read_folder(struct stack *s, const char *root, const char *folder, const char *variant, struct err *e) {
+static int read_folder(struct stack *s, const char *root, const char *folder, const char *variant,
+                       struct err *e) {
     *s = (struct stack){0};
     arena_init(&s->arena);
     struct reader r = {.s = s, .variant = variant, .e = e};

@@ -22,12 +22,13 @@ struct stack {
     const char **versions; /* a command and its arguments, NULL at the end; NULL: none given */
     const char *backends[STACK_LIST_MAX + 1], *features[STACK_LIST_MAX + 1]; /* NULL at the end */
     const char *variants[STACK_LIST_MAX + 1];                                /* their names */
-    /* Of a variant: "NAME=value" to set for its programs, NULL at the end; what its results must be read with. */
+    /* Of a variant: "NAME=value" to set for its programs, NULL at the end; what its results must be read
+     * with. */
     const char *env[STACK_LIST_MAX + 1], *note;
 };
 
-/* Read <root>/<name>/stack.yaml, or the stack of which `name` is a variant. No such folder or variant, unknown keys,
- * wrong types, a name that is not the folder's: ERR_INPUT. Release it in any case. */
+/* Read <root>/<name>/stack.yaml, or the stack of which `name` is a variant. No such folder or variant,
+ * unknown keys, wrong types, a name that is not the folder's: ERR_INPUT. Release it in any case. */
 int stack_read(struct stack *s, const char *root, const char *name, struct err *e);
 bool stack_has_feature(const struct stack *s, const char *name);
 void stack_release(struct stack *s);

@@ -1,5 +1,5 @@
-/* Watching one run until it is over, process or container: a look at fixed moments, its end at the deadline or on an
- * interrupt, and what was used meanwhile. */
+/* Watching one run until it is over, process or container: a look at fixed moments, its end at the deadline
+ * or on an interrupt, and what was used meanwhile. */
 #ifndef WEIR_BENCH_WATCH_H
 #define WEIR_BENCH_WATCH_H
 
@@ -11,9 +11,10 @@ struct watch {
     const struct group *group;    /* what was used is read there at the end; NULL: nothing is */
     const struct group *pressure; /* NULL: the whole machine's */
     bool (*wait)(void *ctx, int timeout_ms, struct run_outcome *out); /* true: it is over */
-    bool (*look)(void *ctx, struct run_outcome *out); /* before the sampler does; false: not this time; may be NULL */
-    void (*stop)(void *ctx);    /* ask it to end; it is made to after RUNNER_GRACE_MS */
-    void (*give_up)(void *ctx); /* it did not */
+    bool (*look)(void *ctx,
+                 struct run_outcome *out); /* before the sampler does; false: not this time; may be NULL */
+    void (*stop)(void *ctx);               /* ask it to end; it is made to after RUNNER_GRACE_MS */
+    void (*give_up)(void *ctx);            /* it did not */
     void *ctx;
     int64_t start_ns; /* CLOCK_MONOTONIC */
     uint64_t busy_ns;

@@ -40,8 +40,8 @@ static const struct cli_usage usage = {
 };
 
 struct arguments {
-    const char *stacks, *runs, *out, *pipeline, *mmdb, *data_dir, *serve, *backend, *registry,
-        *catalog, *warehouse, *s3_endpoint;
+    const char *stacks, *runs, *out, *pipeline, *mmdb, *data_dir, *serve, *backend, *registry, *catalog,
+        *warehouse, *s3_endpoint;
     bool quick, resume, list, min_memory, profile;
 };
 
@@ -212,7 +212,8 @@ static int fill_plan(struct bench *b, char **argv, struct err *e) {
     return rc;
 }
 
-/* Only what stands on the command line: a benchmark makes and removes tables, so never in a lake that merely lies about. */
+/* Only what stands on the command line: a benchmark makes and removes tables, so never in a lake that merely
+ * lies about. */
 static int fill_lake(struct bench *b, struct err *e) {
     struct bench_lake *lake = &b->request.lake;
     struct catalog_uri uri;
@@ -283,9 +284,11 @@ int cmd_bench(int argc, char **argv) {
         {"runs", "N", "repetitions of each stack in each case", .text = &a->runs},
         {"out", "FILE.jsonl", "the results [bench-DATE-TIME.jsonl]", .text = &a->out},
         {"backend", "NAME", "process or container [the plan's, else process]", .text = &a->backend},
-        {"registry", "HOST", "pull the images from there before each sample, and time it", .text = &a->registry},
+        {"registry", "HOST", "pull the images from there before each sample, and time it",
+         .text = &a->registry},
         {"catalog", "URI", "tables go there, not into a folder beside the results", .text = &a->catalog},
-        {"warehouse", "URI", "and their files there: s3://bucket/prefix, file:///abs/path", .text = &a->warehouse},
+        {"warehouse", "URI", "and their files there: s3://bucket/prefix, file:///abs/path",
+         .text = &a->warehouse},
         {"s3-endpoint", "URL", "an S3 service other than AWS", .text = &a->s3_endpoint},
         {"resume", NULL, "go on with the samples that --out does not hold yet", .flag = &a->resume},
         {"list", NULL, "say what would run and about how long it takes", .flag = &a->list},

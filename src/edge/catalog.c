@@ -200,7 +200,8 @@ int catalog_drop(struct catalog *c, const char *namespace_name, struct err *e) {
     const char *const parameters[] = {c->name, namespace_name};
     const struct catalog_statement statements[] = {
         {"DELETE FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2", parameters, 2, false},
-        {"DELETE FROM iceberg_namespace_properties WHERE catalog_name = $1 AND namespace = $2", parameters, 2, false},
+        {"DELETE FROM iceberg_namespace_properties WHERE catalog_name = $1 AND namespace = $2", parameters, 2,
+         false},
     };
     enum catalog_end end = CATALOG_LOCKED;
     if (c->empty) return 0;
@@ -208,9 +209,10 @@ int catalog_drop(struct catalog *c, const char *namespace_name, struct err *e) {
         int rc = c->driver->ops->change(c->driver, "drop a namespace", statements, 2, &end, e);
         if (rc && end != CATALOG_DOUBT) return rc; /* dropping again does no harm */
     }
-    return end == CATALOG_COMMITTED ? 0
-                                    : err_set(e, ERR_OUTSIDE, "could not drop \"%s\": catalog \"%s\" stays locked",
-                                              namespace_name, c->driver->name);
+    return end == CATALOG_COMMITTED
+               ? 0
+               : err_set(e, ERR_OUTSIDE, "could not drop \"%s\": catalog \"%s\" stays locked", namespace_name,
+                         c->driver->name);
 }
 
 /* ---- opening ---- */

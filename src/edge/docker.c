@@ -76,8 +76,8 @@ static int refused(const struct buf *text, const char *path, long status, struct
     return ERR_OUTSIDE;
 }
 
-int docker_call(const struct docker *d, const char *method, const char *path, const json_t *body, long *status,
-                json_t **answer, struct err *e) {
+int docker_call(const struct docker *d, const char *method, const char *path, const json_t *body,
+                long *status, json_t **answer, struct err *e) {
     struct request r;
     struct buf text;
     long found = 0;
@@ -93,7 +93,8 @@ int docker_call(const struct docker *d, const char *method, const char *path, co
             rc = refused(&text, path, found, e);
     }
     if (!rc && answer) {
-        *answer = text.len ? json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY, NULL) : json_null();
+        *answer =
+            text.len ? json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY, NULL) : json_null();
         if (!*answer) *answer = json_null(); /* such as the "OK" of _ping */
     }
     if (status) *status = found;
@@ -113,7 +114,9 @@ static bool answers(struct docker *d, struct err *e) {
     const char *component = json_string_value(json_object_get(first, "Name"));
     bool podman = component && strstr(component, "Podman");
     snprintf(d->name, sizeof d->name, "%s",
-             podman ? "Podman" : platform && *platform ? platform : "Docker Engine");
+             podman                  ? "Podman"
+             : platform && *platform ? platform
+                                     : "Docker Engine");
     snprintf(d->version, sizeof d->version, "%s", number ? number : "?");
     bool ok = docker_call(d, "GET", "/info", NULL, NULL, &info, e) == 0;
     const char *driver = json_string_value(json_object_get(info, "CgroupDriver"));
@@ -262,7 +265,8 @@ struct docker_wait {
     struct buf text;
 };
 
-int docker_wait_start(const struct docker *d, const char *container, struct docker_wait **out, struct err *e) {
+int docker_wait_start(const struct docker *d, const char *container, struct docker_wait **out,
+                      struct err *e) {
     char path[256];
     struct docker_wait *w = calloc(1, sizeof *w);
     if (!w) return err_nomem(e);
@@ -317,7 +321,8 @@ static size_t take_frames(char *data, size_t size, size_t n, void *ctx) {
         if (!u->left) {
             u->head[u->have++] = (uint8_t)data[at++];
             if (u->have < FRAME_HEAD) continue;
-            u->left = (size_t)u->head[4] << 24 | (size_t)u->head[5] << 16 | (size_t)u->head[6] << 8 | u->head[7];
+            u->left =
+                (size_t)u->head[4] << 24 | (size_t)u->head[5] << 16 | (size_t)u->head[6] << 8 | u->head[7];
             u->have = 0;
             continue;
         }

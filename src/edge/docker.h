@@ -1,5 +1,6 @@
-/* The Docker Engine API over its unix socket, as Docker and Podman speak it (docs.docker.com/reference/api/engine,
- * from version 1.40 on; paths carry no version, so that each engine answers in its own).
+/* The Docker Engine API over its unix socket, as Docker and Podman speak it
+ * (docs.docker.com/reference/api/engine, from version 1.40 on; paths carry no version, so that each engine
+ * answers in its own).
  *
  * Calls block, but for docker_wait. A struct docker is for one thread. */
 #ifndef WEIR_EDGE_DOCKER_H
@@ -19,23 +20,23 @@ struct docker {
     bool rootless;              /* it runs without root's rights: its root is whoever runs it */
 };
 
-/* Find the engine: DOCKER_HOST (unix:// only), else /run/docker.sock, else Podman's sockets. ERR_OUTSIDE: none
- * answers; the message says what was tried and what to do. */
+/* Find the engine: DOCKER_HOST (unix:// only), else /run/docker.sock, else Podman's sockets. ERR_OUTSIDE:
+ * none answers; the message says what was tried and what to do. */
 int docker_open(struct docker *d, struct err *e);
 
-/* One request. `body` may be NULL. *answer, unless `answer` is NULL, is the caller's to json_decref; JSON null
- * when the engine said nothing. ERR_OUTSIDE: no answer, or a status of 400 and above, with the engine's own words;
- * *status holds it (0: no answer); `status` may be NULL. */
-int docker_call(const struct docker *d, const char *method, const char *path, const json_t *body, long *status,
-                json_t **answer, struct err *e);
+/* One request. `body` may be NULL. *answer, unless `answer` is NULL, is the caller's to json_decref; JSON
+ * null when the engine said nothing. ERR_OUTSIDE: no answer, or a status of 400 and above, with the engine's
+ * own words; *status holds it (0: no answer); `status` may be NULL. */
+int docker_call(const struct docker *d, const char *method, const char *path, const json_t *body,
+                long *status, json_t **answer, struct err *e);
 
 enum { DOCKER_LAYERS = 128 };
 
 struct docker_layer {
     char id[72];
-    bool present;                                      /* was on this machine before */
-    uint64_t bytes;                                    /* compressed */
-    int64_t download_ns, downloaded_ns;                /* CLOCK_MONOTONIC; 0: did not happen */
+    bool present;                       /* was on this machine before */
+    uint64_t bytes;                     /* compressed */
+    int64_t download_ns, downloaded_ns; /* CLOCK_MONOTONIC; 0: did not happen */
     int64_t extract_ns, extracted_ns;
 };
 
@@ -52,7 +53,8 @@ int docker_pull(const struct docker *d, const char *image, struct docker_pull *o
 struct docker_wait;
 int docker_wait_start(const struct docker *d, const char *container, struct docker_wait **out, struct err *e);
 
-/* Wait at most `timeout_ms`. True: it is over; *status is its exit code, or -1 when the engine did not tell. */
+/* Wait at most `timeout_ms`. True: it is over; *status is its exit code, or -1 when the engine did not tell.
+ */
 bool docker_wait(struct docker_wait *w, int timeout_ms, int *status);
 void docker_wait_end(struct docker_wait *w);
 

@@ -205,8 +205,8 @@ bool group_of(struct group *out, const struct group_place *p, pid_t pid) {
         if (!out->v2 && part == GROUP_UNIFIED) tree = "unified";
         out->enter[part] = -1;
         if (!*p->dirs[part] || !own_path(self, controller, path, sizeof path)) continue;
-        if ((size_t)snprintf(out->dirs[part], PATH_MAX, "%s%s%.64s%.3900s", trees, *tree ? "/" : "", tree, path) >=
-                PATH_MAX ||
+        if ((size_t)snprintf(out->dirs[part], PATH_MAX, "%s%s%.64s%.3900s", trees, *tree ? "/" : "", tree,
+                             path) >= PATH_MAX ||
             access(out->dirs[part], R_OK))
             *out->dirs[part] = 0;
     }
@@ -219,7 +219,8 @@ static void sweep_tree(const char *tree, const char *prefix, unsigned age_s) {
     struct stat st;
     DIR *d = opendir(tree);
     for (struct dirent *entry; d && (entry = readdir(d));) {
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || !file_in(path, tree, entry->d_name)) continue;
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || !file_in(path, tree, entry->d_name))
+            continue;
         if (!stat(path, &st) && st.st_ctim.tv_sec + (time_t)age_s <= time(NULL)) rmdir(path);
     }
     if (d) closedir(d);

@@ -54,17 +54,19 @@ void group_remove(struct group *g);
 /* Kill and remove the groups in `p` whose name begins with `prefix`: those of a harness that was killed. */
 unsigned group_sweep(const struct group_place *p, const char *prefix);
 
-/* Beside a container engine, which makes its own groups below ours when it is told ours as their parent: ours then
- * still holds peak and CPU time when the container and its group are gone. */
+/* Beside a container engine, which makes its own groups below ours when it is told ours as their parent: ours
+ * then still holds peak and CPU time when the container and its group are gone. */
 
-/* The top of all trees, which is where an engine looks for a parent "/name". False: nobody may make groups there. */
+/* The top of all trees, which is where an engine looks for a parent "/name". False: nobody may make groups
+ * there. */
 bool group_top(struct group_place *out, const struct group_place *p);
 
-/* The group that `pid` is in, in *out, only to be read. False: none with memory accounting can be seen from here. */
+/* The group that `pid` is in, in *out, only to be read. False: none with memory accounting can be seen from
+ * here. */
 bool group_of(struct group *out, const struct group_place *p, pid_t pid);
 
-/* Remove the top groups whose name begins with `prefix`, what the engine made of them in the trees of other controllers
- * too, where they are empty and at least `age_s` seconds old. */
+/* Remove the top groups whose name begins with `prefix`, what the engine made of them in the trees of other
+ * controllers too, where they are empty and at least `age_s` seconds old. */
 void group_sweep_top(const char *prefix, unsigned age_s);
 
 /* Processes in it; at most `cap`. */

@@ -1,5 +1,6 @@
 /* Objects read at any offset by many threads, mostly forward: blocks are fetched ahead by threads of the
- * store, which hides the time of a request, and kept while there is room.
+ * store, which hides the time of a request, and kept while there is room. Only where somebody reads forward:
+ * the places at which a run looks before it begins would otherwise fill the room with blocks nobody wants.
  *
  * Every request carries the ETag of the first, so that all bytes are of one version of the object. */
 #include "edge/store_s3.h"
@@ -24,7 +25,7 @@ struct slot {
     uint64_t block;
     size_t len;
     unsigned readers; /* that copy from it now */
-    bool used;        /* read at least once */
+    size_t read, end; /* bytes that were copied from it, again and again too; up to where */
     uint64_t stamp;   /* of its last use, or of the wish for it */
     uint8_t *data;
 };
@@ -121,14 +122,25 @@ static struct slot *find(struct s3_sources *p, const struct s3_source *s, uint64
     return NULL;
 }
 
-/* One to put another block into: free, else the one used longest ago, else (`must`) one fetched in vain. */
+/* The places where readers begin and end overlap, so their bytes alone do not tell. */
+static bool is_read(const struct slot *s) {
+    return s->read >= s->len && s->end == s->len;
+}
+
+/* How gladly a block is given up: one read through, one fetched in vain, one that is being read. */
+static int worth(const struct slot *s) {
+    return is_read(s) ? 0 : s->read == 0 ? 1 : 2;
+}
+
+/* One to put another block into: free, else of those least worth the one used longest ago. What is still to
+ * be read is given up only if it must be. */
 static struct slot *find_room(struct s3_sources *p, bool must) {
     struct slot *best = NULL;
     for (unsigned i = 0; i < p->slot_count; i++) {
         struct slot *s = &p->slots[i];
         if (s->state == SLOT_FREE) return s;
-        if (s->state != SLOT_READY || s->readers || (!s->used && !must)) continue;
-        if (!best || s->used > best->used || (s->used == best->used && s->stamp < best->stamp)) best = s;
+        if (s->state != SLOT_READY || s->readers || (worth(s) && !must)) continue;
+        if (!best || worth(s) < worth(best) || (worth(s) == worth(best) && s->stamp < best->stamp)) best = s;
     }
     return best;
 }
@@ -166,8 +178,15 @@ static int want_ahead(struct s3_sources *p, struct s3_source *s, uint64_t block,
     return 0;
 }
 
-/* The block, in memory and held there. */
-static int get(struct s3_sources *p, struct s3_source *s, uint64_t block, struct slot **out, struct err *e) {
+/* Whether somebody reads forward here: the block before, or this one, was read through. */
+static bool is_forward(struct s3_sources *p, const struct s3_source *s, uint64_t block) {
+    const struct slot *before = block ? find(p, s, block - 1) : NULL, *here = find(p, s, block);
+    return (before && is_read(before)) || (here && is_read(here));
+}
+
+/* The block, in memory and held there; n bytes at `at` of it are read. */
+static int get(struct s3_sources *p, struct s3_source *s, uint64_t block, size_t at, size_t n,
+               struct slot **out, struct err *e) {
     for (;;) {
         if (atomic_load(&p->failed)) {
             *e = p->err;
@@ -177,12 +196,13 @@ static int get(struct s3_sources *p, struct s3_source *s, uint64_t block, struct
         if (!slot && (slot = find_room(p, true))) TRY(want(p, s, block, slot, e));
         if (slot && slot->state == SLOT_READY) {
             slot->readers++;
-            slot->used = true;
+            slot->read += n;
+            if (at + n > slot->end) slot->end = at + n;
             slot->stamp = p->clock++;
             *out = slot;
-            return want_ahead(p, s, block, e);
+            return is_forward(p, s, block) ? want_ahead(p, s, block, e) : 0;
         }
-        if (slot) TRY(want_ahead(p, s, block, e));
+        if (slot && is_forward(p, s, block)) TRY(want_ahead(p, s, block, e));
         pthread_cond_wait(&p->ready, &p->lock);
     }
 }
@@ -203,7 +223,7 @@ static int source_pread(struct store_source *base, void *out, size_t len, uint64
         struct slot *slot = NULL;
         size_t at = (size_t)(offset % BLOCK), n = BLOCK - at < len ? BLOCK - at : len;
         pthread_mutex_lock(&p->lock);
-        int rc = get(p, s, offset / BLOCK, &slot, e);
+        int rc = get(p, s, offset / BLOCK, at, n, &slot, e);
         if (rc && slot) put_back(p, slot);
         pthread_mutex_unlock(&p->lock);
         TRY(rc);

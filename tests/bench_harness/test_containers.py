@@ -202,7 +202,9 @@ def test_resuming_removes_it_too(world, containers):
 
 def test_no_engine_no_image(bench, containers):
     (bench.stacks / "absent").mkdir(parents=True)
-    (bench.stacks / "absent/stack.yaml").write_text("name: absent\nversions: [./run]\nbackends: [container]\n")
+    (bench.stacks / "absent/stack.yaml").write_text(
+        "name: absent\nversions: [./run]\nbackends: [container]\n"
+    )
     p = plan(bench, ["absent"])
     bench.env["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
     done = bench.run(p)

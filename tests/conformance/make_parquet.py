@@ -141,6 +141,23 @@ def of_times() -> Iterator[dict]:
         [["bad_timestamp", "e1", "u1", "yesterday", *REJECT[3:]]],
     )
     far, near = 10413792000000000, -2208988800000001  # 2300-01-01, and one microsecond before 1900
+    last, first = (1 << 63) - 1, -(1 << 63)
+    most = last // 1000  # ms that 64 bits hold as µs
+    for name, kind, values, how in (
+        ("ms", pa.timestamp("ms"), (most, most + 1, -most - 1, last, first), None),
+        ("us", pa.timestamp("us"), (last, first), None),
+        ("epoch-ms-int64", pa.int64(), (most, most + 1, -most - 1, last, first), epoch("epoch_ms")),
+        ("epoch-s-int64", pa.int64(), (last, first), epoch("epoch_s")),
+    ):
+        unit = {"us": 1, "epoch-s-int64": 1_000_000}.get(name, 1000)
+        shown = [str(max(first, min(v * unit, last))) for v in values]
+        yield case(
+            f"beyond-64-bits-{name}",
+            parquet(table(len(values), timestamp=times(kind, *values))),
+            [],
+            [["bad_timestamp", f"e{n}", "u1", v, *REJECT[3:]] for n, v in enumerate(shown, 1)],
+            pipeline=how,
+        )
     yield case(
         "typed-out-of-range",
         parquet(table(2, timestamp=times(pa.timestamp("us"), far, near))),

@@ -257,15 +257,17 @@ class Micros(int):
 
 
 def typed_time(value: Any, kind: Any, config: Config) -> Any:
-    """Text stays text; all else becomes epoch µs, floored."""
+    """Text stays text; all else becomes epoch µs, floored, or the last that 64 bits hold."""
     import pyarrow as pa
 
     if value is None or isinstance(value, str):
         return value
     if pa.types.is_timestamp(kind):
         unit = {"s": SECOND_US, "ms": 1000, "us": 1}.get(kind.unit)
-        return Micros(value * unit if unit else value // 1000)
-    return Micros(value * {"epoch_s": SECOND_US, "epoch_ms": 1000, "epoch_us": 1}[config.timestamp])
+        us = value * unit if unit else value // 1000
+    else:
+        us = value * {"epoch_s": SECOND_US, "epoch_ms": 1000, "epoch_us": 1}[config.timestamp]
+    return Micros(max(-(1 << 63), min(us, (1 << 63) - 1)))
 
 
 def parquet_column(name: str, table: Any, wanted: str, kind: str, config: Config) -> list[Any]:

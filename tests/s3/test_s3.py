@@ -200,6 +200,20 @@ def test_input_changed(lake, server, large):
     assert lake.state() == {"events": None, "rejects": None}
 
 
+def test_nothing_is_fetched_in_vain(lake, server, large):
+    """Blocks of 2 MiB, each once, though the run looks at many places before it begins to read."""
+    server.client().put(BUCKET, "once/day.csv", large.read_bytes())
+    blocks = -(-large.stat().st_size // (2 << 20))
+    with Proxy(server.port) as proxy:
+        env = {"WEIR_WAREHOUSE": "", "WEIR_S3_ENDPOINT": proxy.endpoint}
+        done = lake.weir("run", "--json", f"s3://{BUCKET}/once/day.csv", env=env)
+    assert done.code == 0, done.err
+    fetched = sum(method == "GET" and path.endswith("/once/day.csv") for method, path in proxy.seen)
+    assert (
+        blocks <= fetched <= blocks + blocks // 4
+    )  # room is for 21 of 27: some that were looked at make way
+
+
 FAULTS = {
     "slow down": lambda m, p, n: ("answer", 503, "SlowDown") if n % 3 == 2 else None,
     "cut": lambda m, p, n: "cut" if n % 4 == 2 else None,

@@ -13,6 +13,7 @@ from .errors import BadInput
 from .fields import Parsed
 from .job import Pipeline
 from .reading import Source, closing_errors, identity
+from .timestamps import LONG_MAX, LONG_MIN
 
 READ_AHEAD = 1 << 20  # of each column
 
@@ -145,8 +146,9 @@ def _as_us(array: pa.Array) -> pa.Array:
     if unit == "ns":
         numbers = numbers // 1000
     elif unit != "us":
-        # What overflows is out of range in any case.
+        # Where 64 bits end it stays there.
         factor = {"ms": 1000, "s": 1_000_000}[unit]
-        limit = (1 << 62) // factor
-        numbers = numbers.clip(-limit, limit) * factor
+        most = LONG_MAX // factor
+        past, before = (numbers > most).fill_null(False), (numbers < -most).fill_null(False)
+        numbers = (numbers.clip(-most, most) * factor).set(past, LONG_MAX).set(before, LONG_MIN)
     return numbers.cast(pl.Datetime("us")).to_arrow()

@@ -12,6 +12,7 @@ EPOCH = dt.datetime(1970, 1, 1)
 SECOND_US = 1_000_000
 FIRST_US = (dt.datetime(1900, 1, 1) - EPOCH) // dt.timedelta(microseconds=1)
 END_US = (dt.datetime(2262, 1, 1) - EPOCH) // dt.timedelta(microseconds=1)
+LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
 UNITS_US = {"epoch_s": SECOND_US, "epoch_ms": 1000, "epoch_us": 1}
 SHORTEST, LONGEST = 19, 32  # YYYY-MM-DDTHH:MM:SS … .ffffff+HH:MM
 FIRST_YEAR = 1900
@@ -63,7 +64,8 @@ def text_of(column: pl.Series, form: str) -> pl.Series:
     shown = pl.select(show(pl.lit(pl.Series(us)))).to_series()
     unit = 1 if column.dtype == pl.Datetime else UNITS_US[form]
     others = [
-        None if v is None else str(v * unit) for v in column.to_physical().filter(pl.Series(~ok)).to_list()
+        None if v is None else str(max(LONG_MIN, min(v * unit, LONG_MAX)))
+        for v in column.to_physical().filter(pl.Series(~ok)).to_list()
     ]
     return shown.scatter(np.flatnonzero(~ok), pl.Series(others, dtype=pl.String))
 

@@ -41,9 +41,20 @@ class OwnCluster:
         left = job.memory_bytes - (self.workers + 1) * DAEMON_BYTES
         ports = {n: str(_free_port()) for n in ("PORT", "WEBUI_PORT", "WORKER_WEBUI_PORT")}
         cores = str(-(-job.cpus // self.workers))
-        command = [str(CLUSTER), "start", str(self.folder), cores, f"{job.memory_bytes >> 20}m", str(self.workers)]
+        command = [
+            str(CLUSTER),
+            "start",
+            str(self.folder),
+            cores,
+            f"{job.memory_bytes >> 20}m",
+            str(self.workers),
+        ]
         done = subprocess.run(
-            command, env={**os.environ, **ports}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+            command,
+            env={**os.environ, **ports},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise Failed(f"the cluster of {self.workers} workers did not start: {done.stderr.strip()[-300:]}")

@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StructField, StructType
 
 from .errors import BadInput
 from .job import COLUMNS, EPOCH_UNITS, SPARK_TYPES, Pipeline
 from .sqltext import literal, named
 
-TEXT, WHOLE, FLOAT, TIME, NANOS, NOTHING = "text", "whole", "float", "time", "nanos", "nothing"
+TEXT, WHOLE, FLOAT, NOTHING = "text", "whole", "float", "nothing"
+TIME, NANOS, MILLIS = "time", "nanos", "millis"  # the latter two are read as numbers
 LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -55,7 +57,7 @@ def _kind(found: pa.DataType, int96: bool) -> str | None:
         if test(found):
             return kind
     if pa.types.is_timestamp(found):
-        return NANOS if found.unit == "ns" and not int96 else TIME
+        return TIME if int96 else {"ns": NANOS, "ms": MILLIS, "s": MILLIS}.get(found.unit, TIME)
     return None
 
 
@@ -90,7 +92,7 @@ def _read_footer(path: str, p: Pipeline) -> ParquetSource:
     wanted[2] = "timestamp"
     allowed = {
         "string": {TEXT},
-        "timestamp": {TEXT, TIME, NANOS} | ({WHOLE} if p.timestamp in EPOCH_UNITS else set()),
+        "timestamp": {TEXT, TIME, NANOS, MILLIS} | ({WHOLE} if p.timestamp in EPOCH_UNITS else set()),
         "long": {TEXT, WHOLE},
         "double": {TEXT, WHOLE, FLOAT},
     }
@@ -144,9 +146,7 @@ class Footed:
             if names
             else "_metadata.file_name"
         )
-        read = self.spark.read.option("recursiveFileLookup", "true").parquet(
-            *(paths[s.path] for s in sources)
-        )
+        read = self._read(layout, [paths[s.path] for s in sources])
         fields = {}
         for i, (column, kind) in enumerate(zip(self.p.needed, layout.kinds)):
             fields[f"f{i}"] = (
@@ -162,15 +162,26 @@ class Footed:
             rows = rows.observe(seen, *(F.expr(f"count_if(NOT is_valid_utf8(f{i})) AS n{i}") for i in text))
         return rows
 
+    def _read(self, layout: Columns, files: list[str]) -> DataFrame:
+        """Milliseconds as numbers: as times Spark fails on those that 64 bits cannot hold as µs."""
+        reader = self.spark.read.option("recursiveFileLookup", "true")
+        millis = {c for c, kind in zip(self.p.needed, layout.kinds) if kind == MILLIS}
+        read = reader.parquet(*files)
+        if not millis:
+            return read
+        fields = [StructField(f.name, LongType()) if f.name in millis else f for f in read.schema.fields]
+        return reader.schema(StructType(fields)).parquet(*files)
+
     def _value(self, i: int, column: str, kind: str) -> str:
         if kind == TIME:
             return f"unix_micros(CAST({column} AS TIMESTAMP))"
-        if kind == NANOS:  # read as a number
+        if kind == NANOS:
             return f"({column} - pmod({column}, 1000)) div 1000"
         if kind == TEXT:
             return f"CAST({column} AS STRING)"
         if i == len(COLUMNS[:2]):
-            us = f"CAST({column} AS DECIMAL(20)) * {EPOCH_UNITS[self.p.timestamp]}"
+            unit = 1000 if kind == MILLIS else EPOCH_UNITS[self.p.timestamp]
+            us = f"CAST({column} AS DECIMAL(20)) * {unit}"
             return f"CAST(greatest({LONG_MIN}, least({LONG_MAX}, {us})) AS BIGINT)"
         return self._kept(column, kind, self.p.keep[i - len(COLUMNS)][1])
 
