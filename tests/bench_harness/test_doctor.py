@@ -71,5 +71,5 @@ def test_clean_ends_what_is_left_and_only_that(bench):
     process.wait()
     time.sleep(0.5)
     assert bench.running() != []
-    assert "1 control group" in doctor(bench, "--clean").stderr
+    assert "removed 1 run" in doctor(bench, "--clean").stderr
     assert bench.running() == []
