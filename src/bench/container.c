@@ -89,8 +89,8 @@ static void tell_pull(const struct docker_pull *p, struct run_image *image) {
     image->pull_s = (double)(p->end_ns - p->start_ns) / 1e9;
 }
 
-/* The image pulled, none of the benchmark's being there before. */
-static int pull(const struct run_container *k, struct run_image *image, struct err *e) {
+/* The image pulled, none of the benchmark's being there before; the run is requested when the pull is. */
+static int pull(const struct run_container *k, struct run_outcome *out, struct err *e) {
     struct docker_pull *p = malloc(sizeof *p);
     char path[1024];
     if (!p) return err_nomem(e);
@@ -99,8 +99,9 @@ static int pull(const struct run_container *k, struct run_image *image, struct e
         snprintf(path, sizeof path, "/images/%s", *other);
         docker_call(k->engine, "DELETE", path, NULL, NULL, NULL, &gone);
     }
+    out->end.request_ns = clock_real_ns();
     int rc = docker_pull(k->engine, k->image, p, e);
-    if (!rc) tell_pull(p, image);
+    if (!rc) tell_pull(p, &out->image);
     free(p);
     return rc;
 }
@@ -315,7 +316,7 @@ int container_run(const struct runner *r, const struct run_request *q, struct ru
     cpu_set_t set;
     runner_choose_cpus(r, q->cpus, &set, list, sizeof list);
     out->end.request_ns = clock_real_ns();
-    if (q->container->images) TRY(pull(q->container, &out->image, e));
+    if (q->container->images) TRY(pull(q->container, out, e));
     make_parent(&c, r);
     out->image.own_group = c.has_parent;
     out->image.create_ns = clock_real_ns();
