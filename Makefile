@@ -34,7 +34,7 @@ BELOW_cli    := cli bench etl edge format base
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-21s %s\n", $$1, $$2 }'
 
 .PHONY: all
 all: $(BUILD)/weir ## build build/weir
@@ -104,4 +104,4 @@ install: $(BUILD)/weir ## install under PREFIX (/usr/local)
 clean: ## remove what was built
 	rm -rf build build-*
 
--include $(wildcard tests/*/*.mk)
+-include $(wildcard tests/*/*.mk docker/*.mk)

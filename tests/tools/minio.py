@@ -1,5 +1,6 @@
-"""A MinIO server of the tests' own: on free ports of 127.0.0.1, in a temporary folder, with keys that nothing else
-holds. The program is looked for in WEIR_MINIO, .cache/minio and PATH (scripts/setup --dev builds it where there is Go).
+"""A MinIO server of one's own: on a port of 127.0.0.1, a free one unless said, in a folder, with keys that nothing else
+holds. For tests it is temporary; scripts/infra has one that stays. The program is looked for in WEIR_MINIO, .cache/minio
+and PATH (scripts/setup --dev builds it where there is Go).
 
 From a shell: `python3 minio.py start FOLDER` prints what weir needs as lines of `export NAME=VALUE`, and makes the
 bucket `lake`; `minio.py stop FOLDER` ends it and removes the folder.
@@ -18,7 +19,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from tools.postgres import alive, free_port  # noqa: E402
+from tools.postgres import alive, command_line, free_port  # noqa: E402
 from tools.s3 import S3  # noqa: E402
 
 MISSING = "MinIO is not installed: scripts/setup --dev (needs Go 1.24), or WEIR_MINIO=its program"
@@ -45,11 +46,12 @@ class Minio:
         self.folder.mkdir(exist_ok=True)
         self.data, self.log, self.settings = (self.folder / n for n in ("data", "log", "settings"))
 
-    def make(self) -> Minio:
+    def make(self, port: int = 0, console: int = 0, bucket: str = BUCKET) -> Minio:
         self.settings.touch(mode=0o600)
-        self.settings.write_text(f"{free_port()} key{secrets.token_hex(8)} secret-{secrets.token_hex(16)}")
-        self.start()
-        self.client().make_bucket(BUCKET)
+        keys = f"key{secrets.token_hex(8)} secret-{secrets.token_hex(16)}"
+        self.settings.write_text(f"{port or free_port()} {keys}")
+        self.start(console=console)
+        self.client().make_bucket(bucket)
         return self
 
     @property
@@ -77,14 +79,23 @@ class Minio:
     def client(self) -> S3:
         return S3(self.endpoint, *self.keys)
 
-    def start(self) -> None:
+    def start(self, port: int = 0, console: int = 0) -> None:
+        """On the port it had, unless said; its console on another, or without."""
+        if port:
+            self.settings.write_text(" ".join([str(port), *self.keys]))
         binary = program()
         assert binary, MISSING
         access, secret = self.keys
         env = {k: v for k, v in os.environ.items() if not k.startswith(("MINIO_", "AWS_", "LD_"))}
         env |= {"MINIO_ROOT_USER": access, "MINIO_ROOT_PASSWORD": secret, "HOME": str(self.folder)}
-        env |= {"MINIO_UPDATE": "off", "MINIO_BROWSER": "off", "MINIO_DOMAIN": "localhost"}
+        env |= {
+            "MINIO_UPDATE": "off",
+            "MINIO_BROWSER": "on" if console else "off",
+            "MINIO_DOMAIN": "localhost",
+        }
         command = [str(binary), "server", str(self.data), "--address", f"127.0.0.1:{self.port}", "--quiet"]
+        if console:
+            command += ["--console-address", f"127.0.0.1:{console}"]
         with open(self.log, "ab") as log:
             server = subprocess.Popen(
                 command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -103,11 +114,19 @@ class Minio:
             time.sleep(0.05)
         raise AssertionError(f"MinIO did not start: {self.log.read_text()[-1000:]}")
 
-    def kill(self) -> None:
-        """SIGKILL: a crash."""
+    def running(self) -> bool:
+        """Its pid file may be a crashed one's."""
+        try:
+            pid = int((self.folder / "pid").read_text())
+        except FileNotFoundError:
+            return False
+        return alive(pid) and str(self.data) in command_line(pid)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """SIGKILL: a crash; SIGTERM: an orderly end."""
         pid = int((self.folder / "pid").read_text())
         try:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
         except ProcessLookupError:
             return
         deadline = time.monotonic() + 30

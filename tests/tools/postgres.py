@@ -1,5 +1,6 @@
-"""A PostgreSQL server of the tests' own: on a free port of 127.0.0.1, in a temporary folder, with one superuser whose
-password nothing else holds. Needs Debian's package postgresql (scripts/setup --dev).
+"""A PostgreSQL server of one's own: on a port of 127.0.0.1, a free one unless said, in a folder, with one superuser whose
+password nothing else holds. For tests it is temporary; scripts/infra has one that stays. Needs Debian's package postgresql
+(scripts/setup --dev).
 
 From a shell: `python3 postgres.py start FOLDER` prints its URI, `postgres.py stop FOLDER` ends it and removes the folder.
 """
@@ -37,9 +38,16 @@ def free_port() -> int:
 
 
 class Postgres:
-    """Files survive a power cut no better than fsync=off does, but a killed server: what is tested here."""
+    """Not `durable`: files survive a power cut no better than fsync=off does, but a killed server: what is tested here."""
 
-    def __init__(self, folder: pathlib.Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path | None = None,
+        user: str = USER,
+        database: str = DATABASE,
+        durable: bool = False,
+    ) -> None:
+        self.user, self.database, self.durable = user, database, durable
         place = os.environ.get("WEIR_TEST_TMP", "/dev/shm")
         parent = place if os.access(place, os.W_OK) else None
         self.folder = folder or pathlib.Path(tempfile.mkdtemp(prefix="weir-pg-", dir=parent))
@@ -59,25 +67,27 @@ class Postgres:
             command, env={**env, "HOME": str(self.folder)}, cwd="/", check=True, timeout=90, **kwargs
         )
 
-    def make(self) -> Postgres:
-        self.port_file.write_text(str(free_port()))
+    def make(self, port: int = 0) -> Postgres:
+        self.port_file.write_text(str(port or free_port()))
+        self.password_file.touch(mode=0o600)
         self.password_file.write_text(f"pw-{secrets.token_hex(12)}")
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
-            self.password_file.chmod(0o600)
             for path in (self.folder, self.port_file, self.password_file):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
         self.as_owner(
-            ["initdb", "-D", str(self.data), "-U", USER, f"--pwfile={self.password_file}", "-N"]
-            + ["--auth=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"],
+            ["initdb", "-D", str(self.data), "-U", self.user, f"--pwfile={self.password_file}"]
+            + ["--auth=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", *([] if self.durable else ["-N"])],
             stdout=subprocess.DEVNULL,
         )
-        settings = {"listen_addresses": "'127.0.0.1'", "port": self.port, "unix_socket_directories": "''"}
-        settings |= {"fsync": "off", "max_connections": 200, "shared_buffers": "16MB"}
+        settings = {"listen_addresses": "'127.0.0.1'", "unix_socket_directories": "''"}
+        settings |= {"max_connections": 200, "shared_buffers": "16MB"}
+        if not self.durable:
+            settings["fsync"] = "off"
         with open(self.data / "postgresql.conf", "a") as out:
             out.writelines(f"{k} = {v}\n" for k, v in settings.items())
         self.start()
-        self.sql(f"create database {DATABASE}", database="postgres")
+        self.sql(f"create database {self.database}", database="postgres")
         return self
 
     @property
@@ -88,19 +98,31 @@ class Postgres:
     def password(self) -> str:
         return self.password_file.read_text()
 
-    def uri(self, password: bool = False, user: str = USER, database: str = DATABASE, port: int = 0) -> str:
-        who = f"{user}:{self.password}" if password else user
-        return f"postgresql://{who}@127.0.0.1:{port or self.port}/{database}"
+    def uri(self, password: bool = False, user: str = "", database: str = "", port: int = 0) -> str:
+        who = user or self.user
+        who = f"{who}:{self.password}" if password else who
+        return f"postgresql://{who}@127.0.0.1:{port or self.port}/{database or self.database}"
 
     @property
     def env(self) -> dict[str, str]:
         return {"PGPASSWORD": self.password}
 
-    def start(self) -> None:
+    def start(self, port: int = 0) -> None:
+        """On the port it had, unless said."""
+        if port:
+            self.port_file.write_text(str(port))
         self.as_owner(
-            ["pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "60", "start"],
+            ["pg_ctl", "-D", str(self.data), "-l", str(self.log), "-o", f"-p {self.port}"]
+            + ["-w", "-t", "60", "start"],
             stdout=subprocess.DEVNULL,
         )
+
+    def running(self) -> bool:
+        """Its pid file may be a crashed one's."""
+        try:
+            return alive(self.pid()) and str(self.data) in command_line(self.pid())
+        except FileNotFoundError:
+            return False
 
     def pid(self) -> int:
         return int((self.data / "postmaster.pid").read_text().split()[0])
@@ -127,15 +149,23 @@ class Postgres:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def sql(self, text: str, database: str = DATABASE) -> list[tuple[str, ...]]:
+    def sql(self, text: str, database: str = "") -> list[tuple[str, ...]]:
         """Rows as text."""
         command = ["psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-c", text]
-        command += ["-p", str(self.port), "-U", USER, "-d", database]
+        command += ["-p", str(self.port), "-U", self.user, "-d", database or self.database]
         done = subprocess.run(
             command, env={**os.environ, **self.env}, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, done.stderr
         return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
+
+
+def command_line(pid: int) -> str:
+    """Empty: it has ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def alive(pid: int) -> bool:
