@@ -243,13 +243,13 @@ static void look_at_stats(struct container *c, struct run_image *image) {
     json_decref(o);
 }
 
-/* False: its group is gone, which the engine will tell soon. */
+/* False: there is nothing to see, for its group is gone, which the engine will tell soon, or it ended at once. */
 static bool container_look(void *ctx, struct run_outcome *out) {
     struct container *c = ctx;
     struct group_usage now;
     look_at_io(c, &out->end);
     look_at_stats(c, &out->image);
-    if (!c->has_inner) return !out->sampler->group;
+    if (!c->has_inner) return !out->sampler->group && out->sampler->root > 0;
     group_read(&c->inner, &now);
     keep_larger(&c->oom_kills, now.oom_kills);
     if (now.cpu_ns) c->last = now;
@@ -289,8 +289,8 @@ static int run_created(struct container *c, const struct runner *r, struct run_o
                       .stop = container_stop,
                       .give_up = container_give_up,
                       .ctx = c};
-    TRY(docker_wait_start(c->engine, c->id, &c->wait, e));
     TRY(call(c, "POST", "/start", NULL, NULL, e));
+    TRY(docker_wait_start(c->engine, c->id, &c->wait, e));
     pid_t pid = look_inside(c, r);
     struct proc first = {0};
     if (pid > 0) proc_read(pid, &first);
@@ -354,8 +354,8 @@ static int ask_image(const struct docker *d, const char *image, const char *cons
     json_decref(o);
     int fd = rc ? -1 : memfd_create("weir", MFD_CLOEXEC);
     if (!rc && fd < 0) rc = err_errno(e, ERR_OUTSIDE, "could not make a file in memory");
-    if (!rc) rc = docker_wait_start(d, c.id, &c.wait, e);
     if (!rc) rc = call(&c, "POST", "/start", NULL, NULL, e);
+    if (!rc) rc = docker_wait_start(d, c.id, &c.wait, e);
     while (!rc && !docker_wait(c.wait, 100, status)) rc = interrupt_check(e);
     if (!rc) rc = docker_logs(d, c.id, fd, e);
     char chunk[4096];

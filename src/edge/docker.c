@@ -271,7 +271,7 @@ int docker_wait_start(const struct docker *d, const char *container, struct dock
     struct docker_wait *w = calloc(1, sizeof *w);
     if (!w) return err_nomem(e);
     buf_init(&w->text, ANSWER_MAX);
-    snprintf(path, sizeof path, "/containers/%s/wait?condition=next-exit", container);
+    snprintf(path, sizeof path, "/containers/%s/wait?condition=not-running", container);
     int rc = prepare(&w->request, d, "POST", path, NULL, take_text, &w->text, e), running;
     if (!rc && !(w->multi = curl_multi_init())) rc = err_nomem(e);
     if (!rc && (curl_multi_add_handle(w->multi, w->request.curl) || curl_multi_perform(w->multi, &running)))

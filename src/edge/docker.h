@@ -49,7 +49,7 @@ struct docker_pull {
 /* Pull "host:port/name:tag", watched layer by layer. ERR_OUTSIDE: it could not be; ERR_INTERRUPTED. */
 int docker_pull(const struct docker *d, const char *image, struct docker_pull *out, struct err *e);
 
-/* The end of a container, awaited beside other work. */
+/* The end of a container that was started, awaited beside other work; it may have ended already. */
 struct docker_wait;
 int docker_wait_start(const struct docker *d, const char *container, struct docker_wait **out, struct err *e);
 
