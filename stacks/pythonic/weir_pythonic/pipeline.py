@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from . import limits
 from .cleanse import REQUIRED, Cleanser
 from .committing import BY_DAY, EVENT_FIELDS, Target, events_schema, open_catalog, rejects_schema
 from .copies import Copies
@@ -310,7 +311,7 @@ class Run:
             "versions": versions(),
             "seen": {
                 "cpus": len(os.sched_getaffinity(0)),
-                "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+                "memory_bytes": limits.memory_bytes(),
                 "threads": pl.thread_pool_size(),
             },
         }

@@ -14,6 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from . import limits
 from .cleanse import REJECT_FIELDS, clean_text, cleanse, travelling
 from .columnar import Footed, is_parquet, read_footers
 from .countries import CountryCache
@@ -167,7 +168,7 @@ class Run:
             "versions": versions(java()),
             "seen": {
                 "cpus": len(os.sched_getaffinity(0)),
-                "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+                "memory_bytes": limits.memory_bytes(),
                 "threads": self.spark.sparkContext.defaultParallelism,
                 "heap_bytes": runtime.maxMemory(),
             },
