@@ -3,7 +3,6 @@
 import datetime as dt
 import decimal
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +11,7 @@ import pytest
 from weir_pythonic import inputs, timestamps
 from weir_pythonic.cleanse import Cleanser
 from weir_pythonic.errors import BadInput
+from weir_pythonic.fields import Parsed
 from weir_pythonic.job import COLUMNS, Pipeline
 
 
@@ -25,7 +25,7 @@ def read(path, tree=None, size=1 << 20):
     p = Pipeline.of(tree or {})
     [source] = inputs.read_headers(p, [str(path)])
     columns = [*p.columns.values(), *(k for k, _ in p.keep)]
-    frames = [part(0).frame for part in inputs.parts(source, p, size, columns)]
+    frames = [part().frame for part in inputs.parts(source, p, size, columns)]
     frame = pl.concat(frames)
     return frame.rename({str(at): name for name, at in source.where.items()}), p, source
 
@@ -83,9 +83,9 @@ def test_typed_timestamps_in_rejects(path):
     [source] = inputs.read_headers(p, [str(path)])
     [part] = inputs.parts(source, p, 1 << 20, list(p.columns.values()))
     cleanser = Cleanser(p, None)
-    judged = cleanser.judge(part(0), source)
-    values = {c: frame[c] for c in COLUMNS}
-    rejects = cleanser._rejects(values, judged.reasons, np.arange(4), source)
+    judged = cleanser.judge(part(), source)
+    names = {c: str(source.where[c]) for c in COLUMNS}
+    rejects = cleanser._rejects(judged.frame, names, judged.reasons, source)
     assert rejects["timestamp"].to_list() == expected
     assert set(rejects["reason"]) == {"missing_event_id"}
 
@@ -119,7 +119,7 @@ def test_kept_columns_keep_their_type(path):
     keep = [{"name": n, "type": t} for n, t in (("a", "long"), ("b", "double"), ("c", "long"))]
     frame, p, source = read(path, {"input": {"keep": keep}})
     cleanser = Cleanser(p, None)
-    texts = {n: cleanser._to_null(frame[n], True) for n in "abc"}
+    texts = cleanser._cleansed(Parsed(frame, [], frame.height)).to_dict()
     columns, nulled = cleanser._keep(texts)
     assert [s.to_list() for s in columns.values()] == [[1, None, -(2**40)], [0.5, None, 3.0], [7, None, 8]]
     assert nulled == {"a": 0, "b": 0, "c": 1}

@@ -29,18 +29,20 @@ class Judged:
 
     us: np.ndarray  # of the events
     reasons: np.ndarray | None  # of each row, an index of REASONS; None when all are events
-    values: dict[str, pl.Series]  # all rows, those columns that were read
+    frame: pl.DataFrame  # the block's, cleansed
 
 
 @dataclass(frozen=True)
 class Cleansed:
-    events: pl.DataFrame  # as the table's, and `source`
-    us: np.ndarray
+    events: pl.DataFrame  # as the table's
     rejects: pl.DataFrame
     nulled: dict[str, int]
 
 
 REASONS = ("", "missing_event_id", "missing_user_id", "missing_timestamp", "bad_timestamp")
+CASES_MAX = 64
+# Times, sessions' starts and numbers of a block's events.
+EventVerdicts = tuple[np.ndarray, np.ndarray, np.ndarray]
 REQUIRED = ("event_id", "user_id", "timestamp")
 TIMESTAMPTZ = pl.Datetime("us", "UTC")
 
@@ -50,87 +52,87 @@ class Cleanser:
         self.p = p
         self.countries = countries
         # ASCII case apart, whatever the token is: of Unicode's other cases nothing may match.
-        tokens = ["".join(_either_case(c) for c in token) for token in p.null_tokens]
-        self.null = r"\A(?:" + "|".join(tokens) + r")\z" if tokens else None
+        cases = [_cases(token) for token in p.null_tokens]
         self.longest = max((len(t.encode()) for t in p.null_tokens), default=0)
+        # All that mean null; where that is too many, a pattern of those that are not empty.
+        self.nulls = pl.Series(["", *(c for some in cases if some for c in some)], dtype=pl.String)
+        tokens = ["".join(_either_case(c) for c in t) for t, some in zip(p.null_tokens, cases) if not some]
+        self.null = r"\A(?:" + "|".join(tokens) + r")\z" if tokens else None
 
     def judge(self, block: Parsed, source: Source) -> Judged:
-        values = {c: self._field(block, source, self.p.columns[c]) for c in REQUIRED}
-        stamp = values["timestamp"]
-        us, ok = timestamps.parse(stamp, self.p.timestamp)
-        nulls = sum(s.null_count() for s in values.values())
-        if not nulls and ok.all():
-            return Judged(us, None, values)
-        reasons = np.select(
-            [values[c].is_null().to_numpy() for c in REQUIRED] + [~ok],
-            [1, 2, 3, 4],
-            0,
-        ).astype(np.int8)
-        return Judged(us[reasons == 0], reasons, values)
+        frame = self._cleansed(block)
+        required = [frame[str(source.where[self.p.columns[c]])] for c in REQUIRED]
+        us, ok = timestamps.parse(required[-1], self.p.timestamp)
+        if not any(s.null_count() for s in required) and ok.all():
+            return Judged(us, None, frame)
+        reasons = np.select([s.is_null().to_numpy() for s in required] + [~ok], [1, 2, 3, 4], 0).astype(
+            np.int8
+        )
+        return Judged(us[reasons == 0], reasons, frame)
 
-    def ids(self, judged: Judged) -> tuple[pl.Series, pl.Series]:
+    def ids(self, judged: Judged, source: Source) -> tuple[pl.Series, pl.Series]:
         """The events' users and ids."""
-        users, ids = judged.values["user_id"], judged.values["event_id"]
+        users, ids = (judged.frame[str(source.where[self.p.columns[c]])] for c in ("user_id", "event_id"))
         if judged.reasons is None:
             return users, ids
         good = pl.Series(judged.reasons == 0)
         return users.filter(good), ids.filter(good)
 
-    def cleanse(self, block: Parsed, source: Source, start_us: np.ndarray, number: np.ndarray) -> Cleansed:
-        """All of the block; the verdicts are those of its events."""
-        judged = self.judge(block, source)
-        others = {c: self._field(block, source, self.p.columns[c]) for c in COLUMNS if c not in REQUIRED}
-        values = judged.values | others
-        rejects = [self._malformed(block.malformed, source)] if block.malformed else []
-        keep = {name: self._field(block, source, name) for name, _ in self.p.keep}
-        if judged.reasons is not None:
-            bad = np.flatnonzero(judged.reasons)
-            rejects.append(self._rejects(values, judged.reasons[bad], bad, source))
-            good = pl.Series(judged.reasons == 0)
-            values = {c: s.filter(good) for c, s in values.items()}
-            keep = {name: s.filter(good) for name, s in keep.items()}
-        if len(judged.us) != len(start_us):
+    def cleanse(
+        self, block: Parsed, source: Source, reasons: np.ndarray | None, verdicts: EventVerdicts
+    ) -> Cleansed:
+        """All of the block, by what `judge` said of its rows and the verdicts of its events."""
+        us, start_us, number = verdicts
+        if block.frame.height != (len(us) if reasons is None else len(reasons)):
             raise changed(source.name)
-        kept, nulled = self._keep(keep)
-        ip, country = self.countries.find(values["ip_address"])
-        milliseconds = pl.Series(start_us // 1000).cast(pl.String)
-        events = pl.DataFrame(
-            {
-                "event_id": values["event_id"],
-                "user_id": values["user_id"],
-                "session_id": pl.select(
-                    pl.concat_str(values["user_id"], pl.lit("-"), milliseconds)
-                ).to_series(),
-                "event_seq": number,
-                "event_time": pl.Series(judged.us).cast(TIMESTAMPTZ),
-                "session_start": pl.Series(start_us).cast(TIMESTAMPTZ),
-                "page_url": values["page_url"],
-                "referrer": values["referrer"],
-                "device": _lower_ascii(values["device"]).fill_null("unknown"),
-                "ip_address": ip,
-                "country": country,
-                **kept,
-            }
+        frame = self._cleansed(block)
+        names = {c: str(source.where[self.p.columns[c]]) for c in COLUMNS}
+        rejects = [self._malformed(block.malformed, source)] if block.malformed else []
+        if reasons is not None:
+            bad = np.flatnonzero(reasons)
+            rejects.append(self._rejects(frame[bad], names, reasons[bad], source))
+            frame = frame.filter(pl.Series(reasons == 0))
+        if frame[names["event_id"]].null_count() or frame[names["user_id"]].null_count():
+            raise changed(source.name)
+        kept, nulled = self._keep({name: frame[str(source.where[name])] for name, _ in self.p.keep})
+        ip, country = self.countries.find(frame[names["ip_address"]])
+        user = pl.col(names["user_id"])
+        events = frame.select(
+            event_id=names["event_id"],
+            user_id=user,
+            session_id=pl.concat_str(user, pl.lit("-"), pl.lit(pl.Series(start_us // 1000)).cast(pl.String)),
+            event_seq=pl.lit(pl.Series(number)),
+            event_time=pl.lit(pl.Series(us)).cast(TIMESTAMPTZ),
+            session_start=pl.lit(pl.Series(start_us)).cast(TIMESTAMPTZ),
+            page_url=names["page_url"],
+            referrer=names["referrer"],
+            device=pl.lit(_lower_ascii(frame[names["device"]])),
+            ip_address=pl.lit(ip),
+            country=pl.lit(country),
+            **{name: pl.lit(values) for name, values in kept.items()},
         )
-        return Cleansed(events, judged.us, pl.concat(rejects) if rejects else REJECTS.to_frame(), nulled)
+        return Cleansed(events, pl.concat(rejects) if rejects else REJECTS.to_frame(), nulled)
 
-    def _field(self, block: Parsed, source: Source, column: str) -> pl.Series:
-        return self._to_null(block.frame[str(source.where[column])], block.may_need_trim)
+    def _cleansed(self, block: Parsed) -> pl.DataFrame:
+        """Trimmed, and null where it means that (2.2, 2.3)."""
+        frame = block.frame
+        texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+        if not texts or not frame.height:
+            return frame
+        if block.may_need_trim:
+            frame = frame.with_columns(pl.col(texts).str.strip_chars(" \t"))
+        short = frame.select((pl.col(texts).str.len_bytes() <= self.longest).any()).row(0)
+        doubtful = [name for name, some in zip(texts, short) if some]
+        if not doubtful:
+            return frame
+        return frame.with_columns(
+            pl.when(self._is_null(pl.col(name))).then(None).otherwise(pl.col(name)).alias(name)
+            for name in doubtful
+        )
 
-    def _to_null(self, s: pl.Series, may_need_trim: bool) -> pl.Series:
-        if s.dtype != pl.String:
-            return s
-        if may_need_trim:
-            s = s.str.strip_chars(" \t")
-        short = (s.str.len_bytes() <= self.longest).arg_true()
-        if not len(short):
-            return s
-        few = s.gather(short)
-        null = few.str.len_bytes() == 0
-        if self.null:
-            null |= few.str.contains(self.null)
-        null = short.filter(null)
-        return s.scatter(null, None) if len(null) else s
+    def _is_null(self, text: pl.Expr) -> pl.Expr:
+        null = text.is_in(self.nulls.implode())
+        return null | text.str.contains(self.null) if self.null else null
 
     def _malformed(self, raw: list[str], source: Source) -> pl.DataFrame:
         return pl.DataFrame({"raw": pl.Series(raw, dtype=pl.String)}).select(
@@ -141,9 +143,9 @@ class Cleanser:
         )
 
     def _rejects(
-        self, values: dict[str, pl.Series], reasons: np.ndarray, bad: np.ndarray, source: Source
+        self, rows: pl.DataFrame, names: dict[str, str], reasons: np.ndarray, source: Source
     ) -> pl.DataFrame:
-        frame = pl.DataFrame({c: values[c].gather(bad) for c in COLUMNS})
+        frame = rows.select(**names)
         frame = frame.with_columns(timestamp=timestamps.text_of(frame["timestamp"], self.p.timestamp))
         if self.p.drop_ip:
             frame = frame.with_columns(ip_address=pl.lit(None, pl.String))
@@ -164,6 +166,17 @@ class Cleanser:
         return columns, nulled
 
 
+def _cases(token: str) -> list[str]:
+    """The token in all cases, or none if these are too many."""
+    cases = [""]
+    for c in token:
+        both = {c.lower(), c.upper()} if c.isascii() else {c}
+        cases = [start + end for start in cases for end in both]
+        if len(cases) > CASES_MAX:
+            return []
+    return cases
+
+
 def _either_case(c: str) -> str:
     if c.isascii() and c.isalpha():
         return f"[{c.lower()}{c.upper()}]"
@@ -171,10 +184,10 @@ def _either_case(c: str) -> str:
 
 
 def _lower_ascii(s: pl.Series) -> pl.Series:
-    """2.6. Polars lower-cases all of Unicode: texts with more than ASCII go one by one."""
-    lower = s.str.to_lowercase()
-    other = (s.str.len_bytes() != s.str.len_chars()).arg_true()
-    if len(other):
+    """2.6, with what stands for null. Polars lower-cases all of Unicode: texts with more than ASCII go one by one."""
+    lower = s.str.to_lowercase().fill_null("unknown")
+    if (s.str.len_bytes() != s.str.len_chars()).any():
+        other = (s.str.len_bytes() != s.str.len_chars()).arg_true()
         values = [v.encode().lower().decode() for v in s.gather(other).to_list()]
         lower = lower.scatter(other, pl.Series(values, dtype=pl.String))
     return lower

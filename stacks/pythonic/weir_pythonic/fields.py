@@ -19,6 +19,21 @@ from .job import Pipeline
 from .reading import RECORD_MAX, Block
 
 LF, CR, QUOTE = 10, 13, 34
+SPACE, TAB = 32, 9
+MANY = 32  # one line in so many
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What parsing a block for the first time tells, so that the second need not find it out again."""
+
+    rows: int  # lines that Polars reads as they are meant
+    records: int  # counted from line ends alone (5.1)
+    taken: (
+        np.ndarray | None
+    )  # where those lines stand: start and end of each run of them; None if they are all of it
+    odd: np.ndarray  # where the other records stand: starts, ends
+    blanks: bool  # there may be some to be trimmed in the lines taken
 
 
 @dataclass(frozen=True)
@@ -27,44 +42,67 @@ class Parsed:
     malformed: list[str]  # as read, invalid bytes as U+FFFD
     records: int  # counted from line ends alone (5.1)
     may_need_trim: bool = True
-    plain_rows: int = (
-        0  # as many as there are, if the block is nothing but lines that Polars reads as they are meant
-    )
+    shape: Shape | None = None
 
 
-def parse(block: Block, p: Pipeline, columns: Iterable[str], plain_rows: int = 0) -> Parsed:
-    """`plain_rows` is what `Parsed` said when the block was parsed before."""
+def parse(
+    block: Block, p: Pipeline, columns: Iterable[str], shape: Shape | None = None, timeless: bool = False
+) -> Parsed:
+    """`shape` is what `Parsed` said when the block was parsed before. `timeless`: timestamps are known, and not wanted."""
+    if timeless:
+        others = {name for role, name in p.columns.items() if role != "timestamp"} | {
+            name for name, _ in p.keep
+        }
+        columns = others.intersection(columns)
     wanted = sorted({block.source.where[c] for c in columns})
     data, n = block.data, block.source.field_count
-    octets = np.frombuffer(data, np.uint8)
-    rows = plain_rows or _rows_if_plain(block, octets, n, p.delimiter)
-    blanks = b" " in data or b"\t" in data
-    if rows:
-        frame = _plain(data, rows, n, wanted, p.delimiter)
-        if frame is not None:
-            return Parsed(frame, [], rows, blanks, rows)
-    starts, ends, records, crs = _records(block, octets)
-    regular = _regular(block, octets, starts, ends, n, p.delimiter, crs)
+    if shape is None:
+        shape = _shape(block, n, p.delimiter)
     frames, malformed = [], []
-    rows = int(np.count_nonzero(regular))
-    plain_rows = rows if rows == len(starts) else 0
-    odd = ~regular & (ends > starts)
-    if rows:
-        frame = _plain(_joined(data, starts, regular), rows, n, wanted, p.delimiter)
+    if shape.rows:
+        lines = data if shape.taken is None else _joined(data, shape.taken)
+        frame = _plain(lines, shape.rows, n, wanted, p.delimiter)
         if frame is None:  # the reader has another idea of a line: never seen, and the grammar decides
-            odd |= regular
-            plain_rows = 0
+            shape = _all_odd(block, shape)
         else:
             frames.append(frame)
-    at = np.flatnonzero(odd)
-    if len(at):
-        lines = [data[s:e] for s, e in zip(starts[at].tolist(), ends[at].tolist())]
-        frame, malformed = _by_grammar(lines, n, wanted, p.delimiter)
-        frames.append(frame)
+    if shape.odd.size:
+        records = [data[s:e] for s, e in shape.odd.T.tolist()]
+        frame, malformed = _by_grammar(records, n, wanted, p.delimiter)
+        frames.append(frame.with_columns(pl.all().str.strip_chars(" \t")))
     if not frames:
         frames = [pl.DataFrame(schema={str(w): pl.String for w in wanted})]
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True)
-    return Parsed(frame, malformed, records, blanks, plain_rows)
+    return Parsed(frame, malformed, shape.records, shape.blanks, shape)
+
+
+NONE = np.empty((2, 0), np.int64)
+
+
+def _shape(block: Block, n: int, delimiter: str) -> Shape:
+    octets = np.frombuffer(block.data, np.uint8)
+    rows = _rows_if_plain(block, octets, n, delimiter)
+    if rows:
+        return Shape(rows, rows, None, NONE, b" " in block.data or b"\t" in block.data)
+    starts, ends, records, crs = _records(block, octets)
+    regular, padded = _regular(block, octets, starts, ends, n, delimiter, crs)
+    # Few lines to be trimmed are taken one by one; with many, all are.
+    blanks = len(padded) > len(starts) // MANY
+    if not blanks:
+        regular[padded] = False
+    rows = int(np.count_nonzero(regular))
+    odd = np.flatnonzero(~regular & (ends > starts))
+    taken = None
+    if rows != len(starts):
+        edges = np.flatnonzero(np.diff(regular.astype(np.int8), prepend=0, append=0))
+        taken = np.append(starts, len(octets))[edges]
+    return Shape(rows, records, taken, np.array([starts[odd], ends[odd]]), blanks)
+
+
+def _all_odd(block: Block, shape: Shape) -> Shape:
+    starts, ends, _, _ = _records(block, np.frombuffer(block.data, np.uint8))
+    some = ends > starts
+    return Shape(0, shape.records, None, np.array([starts[some], ends[some]]), shape.blanks)
 
 
 def _rows_if_plain(block: Block, octets: np.ndarray, n: int, delimiter: str) -> int:
@@ -117,12 +155,14 @@ def _regular(
     n: int,
     delimiter: str,
     crs: np.ndarray,
-) -> np.ndarray:
-    """Which records are UTF-8, hold no CR, and have n fields by RFC 4180; with quotes only where each is a line."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which records are UTF-8, hold no CR, and have n fields by RFC 4180, with quotes only where each is a line; and the
+    numbers of those with a field to be trimmed."""
     data = block.data
     ok = ends > starts
     if b'"' in data and block.ends is None:
-        ok &= _of_fields(octets, starts, n, delimiter)
+        good, marks = _of_fields(octets, starts, n, delimiter)
+        ok &= good
     else:
         marks = np.flatnonzero(octets == ord(delimiter))
         bounds = np.searchsorted(marks, np.append(starts, len(octets)))
@@ -142,12 +182,25 @@ def _regular(
                 ok[line] = False
     if ok[0] and _misleads(data):
         ok[0] = False
-    return ok
+    padded = np.empty(0, np.intp)
+    if b" " in data or b"\t" in data:
+        last = len(octets) - 1
+        beside = _blank(octets[np.minimum(marks + 1, last)]) | _blank(octets[np.maximum(marks - 1, 0)])
+        around = _blank(octets[np.minimum(starts, last)]) | _blank(octets[np.maximum(ends - 1, 0)])
+        padded = np.union1d(line_of(marks[beside]), np.flatnonzero(around))
+    return ok, padded
 
 
-def _of_fields(octets: np.ndarray, starts: np.ndarray, n: int, delimiter: str) -> np.ndarray:
+def _blank(octets: np.ndarray) -> np.ndarray:
+    return (octets == SPACE) | (octets == TAB)
+
+
+def _of_fields(
+    octets: np.ndarray, starts: np.ndarray, n: int, delimiter: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Which lines are n fields, plain or quoted, from where their quotes and delimiters stand. A quote after an even number
-    of others in its line opens, one after an odd number closes; `""` inside a field closes and opens it."""
+    of others in its line opens, one after an odd number closes; `""` inside a field closes and opens it. And where fields
+    begin and end: separators and quotes."""
     at = np.flatnonzero((octets == LF) | (octets == QUOTE) | (octets == ord(delimiter)))
     kind = octets[at]
     ends, quote = kind == LF, kind == QUOTE
@@ -166,7 +219,7 @@ def _of_fields(octets: np.ndarray, starts: np.ndarray, n: int, delimiter: str) -
     ok[line[wrong]] = False
     if not ends[-1] and (quote[-1] != inside[-1]):  # the last line has no end, and a quote is open there
         ok[-1] = False
-    return ok
+    return ok, at[separates | quote]
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -177,13 +230,10 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _joined(data: bytes, starts: np.ndarray, chosen: np.ndarray) -> bytes:
-    """The chosen records with their line ends, in order."""
-    if chosen.all():
-        return data
-    edges = np.flatnonzero(np.diff(chosen.astype(np.int8), prepend=0, append=0))
-    at = np.append(starts, len(data))[edges].tolist()
+def _joined(data: bytes, taken: np.ndarray) -> bytes:
+    """The lines taken with their ends, in order."""
     view = memoryview(data)
+    at = taken.tolist()
     return b"".join(view[a:b] for a, b in zip(at[::2], at[1::2]))
 
 

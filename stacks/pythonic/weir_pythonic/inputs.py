@@ -8,12 +8,12 @@ from typing import Any
 
 from . import fields, loose, parquet, reading
 from .errors import changed
-from .fields import Parsed
+from .fields import Parsed, Shape
 from .job import Pipeline
 from .reading import Source
 
 Settings = dict[str, Any]
-Part = Callable[[int], Parsed]  # given the `plain_rows` of the pass before
+Part = Callable[..., Parsed]  # may be given the `shape` that the pass before found, and be `timeless`
 
 
 def is_parquet(path: str) -> bool:
@@ -42,7 +42,7 @@ def parts(
             yield partial(fields.parse, block, p, columns)
 
 
-def _as_it_is(parsed: Parsed, _: int) -> Parsed:
+def _as_it_is(parsed: Parsed, shape: Shape | None = None, timeless: bool = False) -> Parsed:
     return parsed
 
 

@@ -107,9 +107,10 @@ class KeyStore:
 
 @dataclass
 class Verdicts:
-    """Of each event row in the order of input: its session's start and its number in it, negative where other rows
+    """Of each event row in the order of input: its time, its session's start and its number in it, negative where other rows
     have the same user, time and id: which of those is kept is decided later, and it does not matter here."""
 
+    us: np.ndarray
     start_us: np.ndarray
     number: np.ndarray
     bases: np.ndarray  # the first row of each block
@@ -118,17 +119,18 @@ class Verdicts:
     def make(folder: Path, counts: list[int], limit_bytes: int) -> Verdicts:
         bases = np.concatenate([[0], np.cumsum(np.array(counts, np.int64))]).astype(np.int64)
         rows = int(bases[-1])
-        if rows * 12 <= limit_bytes:
-            return Verdicts(np.empty(rows, np.int64), np.empty(rows, np.int32), bases)
-        start = np.memmap(folder / "starts", np.int64, "w+", shape=(rows,))
-        return Verdicts(start, np.memmap(folder / "numbers", np.int32, "w+", shape=(rows,)), bases)
+        columns = {"times": np.int64, "starts": np.int64, "numbers": np.int32}
+        if rows * 20 <= limit_bytes:
+            return Verdicts(*(np.empty(rows, of) for of in columns.values()), bases)
+        return Verdicts(*(np.memmap(folder / c, of, "w+", shape=(rows,)) for c, of in columns.items()), bases)
 
-    def put(self, where: np.ndarray, start_us: np.ndarray, number: np.ndarray) -> None:
+    def put(self, where: np.ndarray, us: np.ndarray, start_us: np.ndarray, number: np.ndarray) -> None:
         block = ((where & WHERE_MASK) >> ROW_BITS).astype(np.intp)
         at = self.bases[block] + (where & ROW_MASK).astype(np.int64)
+        self.us[at] = us
         self.start_us[at] = start_us
         self.number[at] = number
 
-    def of_block(self, block: int) -> tuple[np.ndarray, np.ndarray]:
+    def of_block(self, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = slice(int(self.bases[block]), int(self.bases[block + 1]))
-        return np.asarray(self.start_us[rows]), np.asarray(self.number[rows])
+        return np.asarray(self.us[rows]), np.asarray(self.start_us[rows]), np.asarray(self.number[rows])

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from .committing import BY_DAY, EVENT_FIELDS, Target, events_schema, open_catalo
 from .copies import Copies
 from .country import Countries
 from .errors import changed
+from .fields import Shape
 from .inputs import Part, check_unchanged, parts, read_headers
 from .job import COLUMNS, REASONS, Job
 from .keys import KEY_BYTES, ROW_BITS, ROW_MASK, KeyStore, Verdicts, keys_of
@@ -85,6 +87,15 @@ def _by_number(numbers: np.ndarray) -> np.ndarray:
     keys = ((numbers - low) << row_bits) | np.arange(len(numbers))
     keys.sort()
     return keys & ((1 << row_bits) - 1)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the first pass leaves to the second of a block."""
+
+    events: int
+    shape: Shape | None
+    reasons: np.ndarray | None  # of `Judged`
 
 
 class Run:
@@ -168,23 +179,23 @@ class Run:
         # Each worker sorts one partition, which takes about four times its keys, in an eighth of the memory in all.
         partitions = -(-size // ROW_BYTES * KEY_BYTES * 4 * self.job.cpus // max(1, memory // 8))
         self.keys = KeyStore(self.folder, min(1024, max(8 * self.job.cpus, partitions)), memory // 6)
-        self.counts: dict[int, tuple[int, int]] = {}  # of each block: its events, and what `parse` may know
+        self.known: dict[int, Known] = {}  # of each block
         columns = [self.p.columns[c] for c in REQUIRED]
         self.progress = Progress(self.job, 1)
         self._in_threads(self._key_part, self._parts(list(dict.fromkeys(columns))))
 
     def _key_part(self, item: tuple[int, Source, Part]) -> None:
         n, source, part = item
-        parsed = part(0)
+        parsed = part()
         self.progress.add(parsed.records)
         judged = self.cleanser.judge(parsed, source)
-        self.counts[n] = len(judged.us), parsed.plain_rows
+        self.known[n] = Known(len(judged.us), parsed.shape, judged.reasons)
         if len(judged.us):
-            users, ids = self.cleanser.ids(judged)
+            users, ids = self.cleanser.ids(judged, source)
             self.keys.add(keys_of(users, judged.us, ids, n))
 
     def _make_sessions(self) -> None:
-        counts = [self.counts[n][0] for n in range(len(self.counts))]
+        counts = [self.known[n].events for n in range(len(self.known))]
         self.verdicts = Verdicts.make(self.folder, counts, self.job.memory_bytes // 8)
         self.undecided: dict[int, np.ndarray] = {}
         self.texts: tuple[np.ndarray, pl.Series] | None = None
@@ -213,8 +224,8 @@ class Run:
         def find(item: tuple[int, Source, Part]) -> None:
             n, source, part = item
             if n in wanted:
-                judged = self.cleanser.judge(part(self.counts[n][1]), source)
-                found[n] = self.cleanser.ids(judged)[1].gather(wanted[n]).rechunk()
+                judged = self.cleanser.judge(part(self.known[n].shape), source)
+                found[n] = self.cleanser.ids(judged, source)[1].gather(wanted[n]).rechunk()
 
         self._in_threads(find, self._parts([self.p.columns[c] for c in REQUIRED]))
         return where, pl.concat([found[n] for n in sorted(wanted)])
@@ -237,11 +248,13 @@ class Run:
 
     def _event_part(self, item: tuple[int, Source, Part]) -> None:
         n, source, part = item
-        if n not in self.counts:
+        known = self.known.pop(n, None)
+        if known is None:
             raise changed(source.name)
-        start_us, number = self.verdicts.of_block(n)
-        parsed = part(self.counts[n][1])
-        done = self.cleanser.cleanse(parsed, source, start_us, number)
+        verdicts = self.verdicts.of_block(n)
+        number = verdicts[-1]
+        parsed = part(known.shape, timeless=known.reasons is None)
+        done = self.cleanser.cleanse(parsed, source, known.reasons, verdicts)
         self.ledger.add_records(parsed.records, done.nulled)
         self.progress.add(parsed.records)
         self._add_rejects(done.rejects)

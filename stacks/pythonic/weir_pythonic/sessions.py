@@ -96,5 +96,5 @@ def _verdicts(
         number, start_us = number[of], start_us[of]
         several = _with_neighbours(copy)
         number[several] = -number[several]
-    verdicts.put(keys[:, ROW], start_us, number)
+    verdicts.put(keys[:, ROW], keys[:, TIME].view(np.int64), start_us, number)
     return Sessions(len(first), int(np.count_nonzero(~same_user)))
