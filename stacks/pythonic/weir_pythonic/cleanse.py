@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow.compute as pc
 
 from . import timestamps
 from .country import Countries
@@ -106,7 +107,7 @@ class Cleanser:
             session_start=pl.lit(pl.Series(start_us)).cast(TIMESTAMPTZ),
             page_url=names["page_url"],
             referrer=names["referrer"],
-            device=pl.lit(_lower_ascii(frame[names["device"]])),
+            device=pl.lit(_lower_ascii(frame[names["device"]])).fill_null("unknown"),
             ip_address=pl.lit(ip),
             country=pl.lit(country),
             **{name: pl.lit(values) for name, values in kept.items()},
@@ -184,13 +185,8 @@ def _either_case(c: str) -> str:
 
 
 def _lower_ascii(s: pl.Series) -> pl.Series:
-    """2.6, with what stands for null. Polars lower-cases all of Unicode: texts with more than ASCII go one by one."""
-    lower = s.str.to_lowercase().fill_null("unknown")
-    if (s.str.len_bytes() != s.str.len_chars()).any():
-        other = (s.str.len_bytes() != s.str.len_chars()).arg_true()
-        values = [v.encode().lower().decode() for v in s.gather(other).to_list()]
-        lower = lower.scatter(other, pl.Series(values, dtype=pl.String))
-    return lower
+    """2.6. Polars lower-cases all of Unicode."""
+    return pl.Series(pc.ascii_lower(s.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
 
 def _number(text: pl.Series, kind: str) -> pl.Series:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-# The columns of a key. The user is a hash; so is the id, whose first eight bytes stand before it as they sort.
+# The numbers of a key, each a row of an array with a column for each key. The user is a hash; so is the id, whose first eight bytes stand before it as they sort.
 USER, TIME, PREFIX, ID, ROW = range(5)
 WIDTH = 5
 KEY_BYTES = 8 * WIDTH
@@ -22,13 +22,13 @@ USER_CHECK = np.uint64(48)
 
 
 def keys_of(user: pl.Series, us: np.ndarray, event: pl.Series, block: int) -> np.ndarray:
-    keys = np.empty((len(us), WIDTH), np.uint64)
-    keys[:, USER] = user.hash(0).to_numpy()
-    keys[:, TIME] = us.view(np.uint64)
-    keys[:, PREFIX] = _prefixes(event)
-    keys[:, ID] = event.hash(0).to_numpy()
+    keys = np.empty((WIDTH, len(us)), np.uint64)
+    keys[USER] = user.hash(0).to_numpy()
+    keys[TIME] = us.view(np.uint64)
+    keys[PREFIX] = _prefixes(event)
+    keys[ID] = event.hash(0).to_numpy()
     where = np.arange(len(us), dtype=np.uint64) | (np.uint64(block) << ROW_BITS)
-    keys[:, ROW] = where | (user.hash(1).to_numpy() >> USER_CHECK << USER_CHECK)
+    keys[ROW] = where | (user.hash(1).to_numpy() >> USER_CHECK << USER_CHECK)
     return keys
 
 
@@ -69,13 +69,13 @@ class KeyStore:
         return self.folder / f"keys-{n:04d}"
 
     def add(self, keys: np.ndarray) -> None:
-        part = ((keys[:, USER] >> np.uint64(32)) % np.uint64(self.partitions)).astype(np.uint16)
-        sorted_ = keys[np.argsort(part, kind="stable")]
+        part = ((keys[USER] >> np.uint64(32)) % np.uint64(self.partitions)).astype(np.uint16)
+        sorted_ = keys.take(np.argsort(part, kind="stable"), 1)
         at = 0
         for n, count in enumerate(np.bincount(part, minlength=self.partitions).tolist()):
             if count:
                 with self.locks[n]:
-                    self.held[n].append(sorted_[at : at + count])
+                    self.held[n].append(sorted_[:, at : at + count])
             at += count
         with self.lock:
             self.held_bytes += keys.nbytes
@@ -92,13 +92,14 @@ class KeyStore:
                 chunks, self.held[n] = self.held[n], []
                 with open(self._path(n), "ab") as file:
                     for chunk in chunks:
-                        file.write(np.ascontiguousarray(chunk).data)
+                        file.write(np.ascontiguousarray(chunk.T).data)
 
     def read(self, n: int) -> np.ndarray:
-        chunks = list(self.held[n])
+        """About in the order of input."""
+        chunks = sorted(self.held[n], key=lambda chunk: int(chunk[ROW, 0] & WHERE_MASK))
         if self.spilled and self._path(n).exists():
-            chunks.append(np.fromfile(self._path(n), np.uint64).reshape(-1, WIDTH))
-        return np.concatenate(chunks) if chunks else np.empty((0, WIDTH), np.uint64)
+            chunks.insert(0, np.fromfile(self._path(n), np.uint64).reshape(-1, WIDTH).T)
+        return np.concatenate(chunks, 1) if chunks else np.empty((WIDTH, 0), np.uint64)
 
     def drop(self, n: int) -> None:
         self.held[n] = []

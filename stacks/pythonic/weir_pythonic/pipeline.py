@@ -37,14 +37,16 @@ from .writing import DataFiles, DayBuffers
 UNPACKED = 8  # how much larger a compressed file is taken to be
 ROW_BYTES = 100  # of input, a guess on the safe side
 GROUP_BYTES = 48 << 20
-WAITING = 384 << 20  # of rows for all days
+WAITING = 320 << 20  # of rows for all days
 DAY_US = 86_400_000_000
 REJECTS_GROUP = 1 << 17
+# Or repeated by the row before (`by_day`), which compression finds without a dictionary.
+UNREPEATED = ("event_id", "event_time", "user_id", "session_id", "session_start")
 OLDEST = pl.CompatLevel.oldest()
 
 
 def block_bytes(memory: int, workers: int) -> int:
-    return min(4 << 20, max(1 << 20, memory // (80 * workers)))
+    return min(8 << 20, max(1 << 20, memory // (80 * workers)))
 
 
 def in_threads(pool: ThreadPoolExecutor, workers: int, work: Callable[[Any], None], items: Iterable) -> None:
@@ -116,7 +118,7 @@ class Run:
         names = [name for name, _, _ in EVENT_FIELDS]
         keep = [name for name, _ in self.p.keep]
         doubles = [name for name, kind in self.p.keep if kind == "double"]
-        self.event_files = DataFiles(self.events.table, names + keep, ["event_id", "event_time", *doubles])
+        self.event_files = DataFiles(self.events.table, names + keep, [*UNREPEATED, *doubles])
         self.reject_files = DataFiles(
             self.rejects.table, ("reason", *COLUMNS, "raw", "source_file"), ["event_id", "raw"]
         )
