@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from weir_pythonic import copies, country, fields, inputs, keys, ledger, pipeline, sessions, timestamps
+from weir_pythonic.cleanse import Cleanser, _lower_ascii
 from weir_pythonic.errors import BadInput
 from weir_pythonic.job import Job, Pipeline
 
@@ -99,7 +100,13 @@ def test_ipv4_as_inet_pton():
 def blocks_of(path, p, size):
     [source] = inputs.read_headers(p, (str(path),))
     for part in inputs.parts(source, p, size, list(p.columns.values())):
-        yield part()
+        parsed = part()
+        again = part(parsed.shape)  # what the first parse found out is enough for the second
+        assert again.frame.equals(parsed.frame)
+        assert (again.malformed, again.records) == (parsed.malformed, parsed.records)
+        timeless = part(parsed.shape, timeless=True)
+        assert timeless.frame.equals(parsed.frame.drop(str(source.where["timestamp"])))
+        yield parsed
 
 
 ROWS = (
@@ -140,6 +147,42 @@ def test_cut_files_are_refused(tmp_path, ending):
     path.write_bytes(pack(HEADER + ROWS)[:-9])
     with pytest.raises(BadInput, match="x.csv"):
         list(blocks_of(path, Pipeline.of({}), 1000))
+
+
+@pytest.mark.parametrize(
+    "padded", [1, 50, 100]
+)  # of a hundred rows: few are taken one by one, of many all are trimmed
+@pytest.mark.parametrize("agent", ["x", '"a, b (c; d) e"'])
+def test_blanks_are_trimmed_and_tokens_are_null(tmp_path, padded, agent):
+    tokens = [
+        "n/a",
+        "-",
+        "undefined",
+        "\u212a",
+    ]  # the third in too many cases to list, the last one's lower case is k
+    p = Pipeline.of({"clean": {"null_tokens": tokens}})
+    blank = '{},u\t, 2024-01-01T00:00:00Z,\t" N/a ",undeFINED ," Mobile"," 1.2.3.4\t",{}\n'
+    plain = "{},u,2024-01-01T00:00:00Z,k,a b,-,,{}\n"
+    rows = [(blank if n < padded else plain).format(n, agent) for n in range(100)]
+    path = tmp_path / "x.csv"
+    path.write_text(HEADER.decode().strip() + ",agent\n" + "".join(rows))
+    [source] = inputs.read_headers(p, (str(path),))
+    [part] = inputs.parts(source, p, 1 << 20, list(p.columns.values()))
+    cleanser = Cleanser(p, None)
+    judged = cleanser.judge(part(), source)
+    assert judged.reasons is None and len(judged.us) == 100
+    assert len(set(judged.us.tolist())) == 1
+    # A quote behind a blank is text.
+    trimmed = ("u", "2024-01-01T00:00:00Z", '" N/a "', None, "Mobile", "1.2.3.4")
+    usual = ("u", "2024-01-01T00:00:00Z", "k", "a b", None, None)
+    expected = sorted((str(n), *(trimmed if n < padded else usual)) for n in range(100))
+    assert sorted(judged.frame.rows()) == expected
+    assert sorted(cleanser._cleansed(part(part().shape)).rows()) == expected
+
+
+def test_lower_case_is_asciis():
+    devices = strings(["DeskTOP", None, "\u212a\u00c4Z", ""])
+    assert _lower_ascii(devices).to_list() == ["desktop", None, "\u212a\u00c4z", ""]
 
 
 def sessions_by_loop(rows, gap_us):
