@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import resource
 import shutil
@@ -37,7 +39,7 @@ from .writing import DataFiles, DayBuffers
 UNPACKED = 8  # how much larger a compressed file is taken to be
 ROW_BYTES = 100  # of input, a guess on the safe side
 GROUP_BYTES = 48 << 20
-WAITING = 320 << 20  # of rows for all days
+WAITING = 256 << 20  # of rows for all days
 DAY_US = 86_400_000_000
 REJECTS_GROUP = 1 << 17
 # Or repeated by the row before (`by_day`), which compression finds without a dictionary.
@@ -89,6 +91,12 @@ def _by_number(numbers: np.ndarray) -> np.ndarray:
     keys = ((numbers - low) << row_bits) | np.arange(len(numbers))
     keys.sort()
     return keys & ((1 << row_bits) - 1)
+
+
+def _give_back() -> None:
+    """What NumPy's keys took: the rows that wait are Polars' and Arrow's, which have memory of their own."""
+    with contextlib.suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True)
@@ -207,6 +215,7 @@ class Run:
             again, self.undecided = list(self.undecided), {}
             self._in_threads(self._partition, again)
             self.texts = None
+        _give_back()
 
     def _partition(self, n: int) -> None:
         done = sessionize(self.keys.read(n), self.p.gap_us, self.verdicts, self.texts)
