@@ -369,3 +369,12 @@ def test_a_range_of_half_of_all_addresses_stands_in_few_buckets(tmp_path):
     assert len(found.ipv6.first) >= 1
     assert countries._ipv6_table(found.ipv6).num_rows <= 1 << 16
     assert countries._ipv4_table(found.ipv4).num_rows <= 1 << 16
+
+
+def test_a_database_read_early_fails_when_it_is_wanted(tmp_path):
+    from weir_spark import countries
+
+    cache, path = countries.CountryCache(), str(tmp_path / "none.mmdb")
+    cache.begin(path)
+    with pytest.raises(BadInput, match="none.mmdb"):
+        cache.get(None, path)

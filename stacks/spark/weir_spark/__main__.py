@@ -46,6 +46,7 @@ class Engine:
             if workers := wanted():
                 self.cluster = OwnCluster(workers, self.scratch)
                 job = self.cluster.start(job)
+            self.countries.begin(job.mmdb)
             self.spark = open_session(job, self.scratch)
 
     def run(self, path: str, started_ns: int) -> tuple[int, str]:
@@ -158,10 +159,10 @@ def serve(engine: Engine, signals: Signals) -> int:
 def main(arguments: list[str]) -> int:
     if arguments == ["--versions"]:
         from .session import java
-        from .versions import versions
+        from .versions import java_version, versions
 
         try:
-            print(json.dumps(versions(java())))
+            print(json.dumps(versions(java_version(java()))))
         except Failed as e:
             print(f"stack spark: {e}", file=sys.stderr)
             return 4

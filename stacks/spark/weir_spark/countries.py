@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -89,15 +90,24 @@ def _ipv6_table(ranges: mmdb.Ranges) -> pa.Table:
     )
 
 
+class Tables:
+    """One database, as Spark is sent it."""
+
+    def __init__(self, path: str | None) -> None:
+        database = mmdb.read(path)
+        self.aliases = [(f"{hi:016x}{lo:016x}", length // 4) for hi, lo, length in database.aliases]
+        self.ipv4 = _ipv4_table(database.ipv4)
+        self.ipv6 = None if database.ipv6 is None else _ipv6_table(database.ipv6)
+
+
 class Countries:
     """One database in one session."""
 
-    def __init__(self, spark: SparkSession, path: str | None) -> None:
-        database = mmdb.read(path)
-        self.aliases = [(f"{hi:016x}{lo:016x}", length // 4) for hi, lo, length in database.aliases]
-        self.embedded = [MAPPED] if database.ipv6 is None else [MAPPED, EMBEDDED]
-        self.ipv4 = spark.createDataFrame(_ipv4_table(database.ipv4))
-        self.ipv6 = None if database.ipv6 is None else spark.createDataFrame(_ipv6_table(database.ipv6))
+    def __init__(self, spark: SparkSession, tables: Tables) -> None:
+        self.aliases = tables.aliases
+        self.embedded = [MAPPED] if tables.ipv6 is None else [MAPPED, EMBEDDED]
+        self.ipv4 = spark.createDataFrame(tables.ipv4)
+        self.ipv6 = None if tables.ipv6 is None else spark.createDataFrame(tables.ipv6)
 
     def locate(self, rows: DataFrame) -> DataFrame:
         """Adds `country` to rows that have a valid or no `ip_address`."""
@@ -127,18 +137,34 @@ class Countries:
         return found.selectExpr(*columns, f"coalesce({', '.join(names)}, '{UNKNOWN}') AS country")
 
 
+Key = tuple[str, int, int]
+
+
+def _key(path: str | None) -> Key | None:
+    if path is None or not os.path.exists(path):
+        return None
+    about = os.stat(path)
+    return (path, about.st_mtime_ns, about.st_size)
+
+
 class CountryCache:
     """A session's jobs mostly share one database."""
 
     def __init__(self) -> None:
-        self.key: tuple[str, int, int] | None = None
+        self.key: Key | None = None
         self.countries: Countries | None = None
+        self.early: tuple[Key | None, Future[Tables]] | None = None
+
+    def begin(self, path: str | None) -> None:
+        """Read it in a thread, while the JVM starts. Errors are raised by `get`."""
+        pool = ThreadPoolExecutor(1)
+        self.early = (_key(path), pool.submit(Tables, path))
+        pool.shutdown(wait=False)
 
     def get(self, spark: SparkSession, path: str | None) -> Countries:
-        key = None
-        if path is not None and os.path.exists(path):
-            about = os.stat(path)
-            key = (path, about.st_mtime_ns, about.st_size)
+        key = _key(path)
         if self.countries is None or key is None or key != self.key:
-            self.countries, self.key = Countries(spark, path), key
+            early, self.early = self.early, None
+            tables = early[1].result() if early and early[0] == key else Tables(path)
+            self.countries, self.key = Countries(spark, tables), key
         return self.countries

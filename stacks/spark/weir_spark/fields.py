@@ -1,7 +1,8 @@
 """CSV records become fields (1.2, 2.1).
 
-A line without a quote is split at the delimiters; of any other the fields are found by their grammar. All quantifiers
-of its regular expression are possessive: Java's others recurse, and overflow the stack on long fields.
+A line without a quote is split at the delimiters; of any other the fields are found by their grammar. The groups of its
+regular expression are repeated possessively: Java's other repetitions of groups recurse, and overflow the stack on long
+fields. Those of one character class are greedy, which Java has a loop of its own for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ROWS_OF_FILE = (1 << 33) - 1  # of monotonically_increasing_id, when a partition
 
 def _field(delimiter: str) -> str:
     d = quoted_regex(delimiter)
-    return f'(?:"(?:[^"]++|"")*+"|(?:[^"{d}][^{d}]*+)?+)'
+    return f'(?:"[^"]*(?:""[^"]*)*+"|(?:[^"{d}][^{d}]*)?+)'
 
 
 def without_line_end(column: str) -> str:

@@ -25,7 +25,7 @@ from .ledger import Ledger
 from .lines import SMALL, Reading, input_bytes, plan_pieces, spark_path
 from .output import NEVER_DAY, everything, rejects_of
 from .reading import read_headers
-from .session import Budget, java
+from .session import Budget
 from .sessions import sessionize
 from .tables import Lake, Target, event_fields
 from .versions import versions
@@ -90,6 +90,9 @@ class Run:
         partitions = partitions_for(total, job)
         plan_pieces(self.spark, total, job.cpus)
         self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+        # All partitions are said: it would plan anew after each stage and change nothing, but where files of many tasks
+        # are shuffled by day.
+        self.spark.conf.set("spark.sql.adaptive.enabled", str(partitions > FEW_FILES).lower())
         reading = Reading(self.spark, p, self.sources, self.folder)
         footed = Footed(self.spark, p, self.footed)
         paths = {s.path: spark_path(s.path, self.folder, -1 - i) for i, s in enumerate(self.footed)}
@@ -154,7 +157,8 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         job, ledger = self.job, self.ledger
-        runtime = self.spark._jvm.java.lang.Runtime.getRuntime()
+        lang = self.spark._jvm.java.lang
+        runtime = lang.Runtime.getRuntime()
         return {
             "run_id": job.run_id,
             "stack": "spark",
@@ -165,7 +169,7 @@ class Run:
             "sessions": ledger.sessions,
             "users": ledger.users,
             "tables": {"events": self.events.result(), "rejects": self.rejects.result()},
-            "versions": versions(java()),
+            "versions": versions(lang.System.getProperty("java.version")),
             "seen": {
                 "cpus": len(os.sched_getaffinity(0)),
                 "memory_bytes": limits.memory_bytes(),

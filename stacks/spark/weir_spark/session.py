@@ -106,6 +106,10 @@ def settings(job: Job, budget: Budget, scratch: str) -> dict[str, str]:
         "spark.sql.autoBroadcastJoinThreshold": "-1",  # what is broadcast is said to be
         # The countries' ranges as they are sent, not as an object for each row in every step of planning.
         "spark.sql.execution.arrow.localRelationThreshold": "0b",
+        # And in few batches, for each is a task; nothing else is large that goes this way.
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(1 << 16),
+        # lower() is only asked about ASCII, where Java's does; ICU takes most of a second to load.
+        "spark.sql.icu.caseMappings.enabled": "false",
         "spark.sql.parquet.binaryAsString": "true",
         "spark.sql.legacy.parquet.nanosAsLong": "true",
         "spark.sql.caseSensitive": "true",

@@ -18,7 +18,8 @@ def java_version(java: str) -> str:
 
 
 def versions(java: str) -> dict[str, str]:
-    out = {"python": platform.python_version(), "java": java_version(java)}
+    """`java`: its version."""
+    out = {"python": platform.python_version(), "java": java}
     out |= {p: version(p) for p in ("pyspark", "pyarrow", "maxminddb", "numpy")}
     for line in (STACK / "jars.txt").read_text().splitlines():
         _, name, number = line.split()[0].split(":")
