@@ -90,9 +90,6 @@ class Run:
         partitions = partitions_for(total, job)
         plan_pieces(self.spark, total, job.cpus)
         self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
-        # All partitions are said: it would plan anew after each stage and change nothing, but where files of many tasks
-        # are shuffled by day.
-        self.spark.conf.set("spark.sql.adaptive.enabled", str(partitions > FEW_FILES).lower())
         reading = Reading(self.spark, p, self.sources, self.folder)
         footed = Footed(self.spark, p, self.footed)
         paths = {s.path: spark_path(s.path, self.folder, -1 - i) for i, s in enumerate(self.footed)}
