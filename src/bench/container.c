@@ -243,7 +243,8 @@ static void look_at_stats(struct container *c, struct run_image *image) {
     json_decref(o);
 }
 
-/* False: there is nothing to see, for its group is gone, which the engine will tell soon, or it ended at once. */
+/* False: there is nothing to see, for its group is gone, which the engine will tell soon, or it ended at
+ * once. */
 static bool container_look(void *ctx, struct run_outcome *out) {
     struct container *c = ctx;
     struct group_usage now;

@@ -80,7 +80,9 @@ def test_no_root_no_secret_no_tools(image):
     looking = "for t in gcc make git pip pip3 mvn uv; do command -v $t; done; ls /var/lib/apt/lists; find / -xdev -name .env -type f"
     found = docker("run", "--rm", "--network", "none", "--entrypoint", "sh", f"weir-{image}", "-c", looking)
     assert found.stdout.strip() == ""
-    reached = docker("run", "--rm", "--network", "none", "--entrypoint", "test", f"weir-{image}", "-x", "/root")
+    reached = docker(
+        "run", "--rm", "--network", "none", "--entrypoint", "test", f"weir-{image}", "-x", "/root"
+    )
     assert reached.returncode == 0, "what root mounts from its home cannot be read"
 
 
