@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
 
 import pytest
 from tools import engine, minio, postgres
@@ -61,8 +62,13 @@ def listening(ports: set[int]) -> dict[int, set[str]]:
 
 
 def assert_loopback_only(ports: dict[str, str]) -> None:
-    found = listening({int(p) for p in ports.values()})
-    assert len(found) == len(ports)
+    wanted = {int(p) for p in ports.values()}
+    for _ in range(100):  # MinIO's console comes a moment after its API
+        found = listening(wanted)
+        if len(found) == len(wanted):
+            break
+        time.sleep(0.1)
+    assert set(found) == wanted
     for addresses in found.values():
         assert addresses <= LOOPBACK
 
