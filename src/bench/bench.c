@@ -134,9 +134,9 @@ static int open_work(struct session *s, struct err *e) {
     if (len > tail && strcmp(s->q->out + len - tail, ".jsonl") == 0) len -= tail;
     if ((size_t)snprintf(s->work, sizeof s->work, "%.*s.d", (int)len, s->q->out) >= sizeof s->work)
         return err_set(e, ERR_INPUT, "the path of the result file is too long");
-    snprintf(s->group, sizeof s->group, "weir-%016" PRIx64, (uint64_t)XXH64(s->q->out, strlen(s->q->out), 0));
-    snprintf(s->lake_prefix, sizeof s->lake_prefix, "weir_bench_%08" PRIx32,
-             (uint32_t)XXH64(s->q->out, strlen(s->q->out), 0));
+    uint64_t hash = XXH64(s->q->out, strlen(s->q->out), 0);
+    snprintf(s->group, sizeof s->group, "weir-%016" PRIx64, hash);
+    snprintf(s->lake_prefix, sizeof s->lake_prefix, "weir_bench_%08" PRIx32, (uint32_t)hash);
     snprintf(output, sizeof output, "%s/output", s->work);
     return file_make_dirs(output, e);
 }

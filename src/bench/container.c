@@ -55,11 +55,8 @@ int container_image(const struct docker *d, const char *image, struct container_
             "(--registry HOST), or leave its stack out (--stacks)",
             image);
     if (rc) return rc;
-    const char *user = json_string_value(json_object_get(json_object_get(o, "Config"), "User")),
-               *id = json_string_value(json_object_get(o, "Id"));
+    const char *id = json_string_value(json_object_get(o, "Id"));
     out->disk_bytes = (uint64_t)json_integer_value(json_object_get(o, "Size"));
-    if (user && strcmp(user, "root") != 0 && strtol(user, NULL, 10) != 0)
-        snprintf(out->user, sizeof out->user, "%s", user);
     snprintf(out->id, sizeof out->id, "%s", id ? id : "");
     json_decref(o);
     return 0;

@@ -28,11 +28,10 @@ struct run_container {
 int container_run(const struct runner *r, const struct run_request *q, struct run_outcome *out,
                   struct err *e);
 
-/* The image is there: its bytes on disk, and its user, "uid:gid" or "" for root. ERR_OUTSIDE says how to get
- * it. */
+/* The image is there: its bytes on disk. ERR_OUTSIDE says how to get it. */
 struct container_image {
     uint64_t disk_bytes;
-    char user[64], id[80];
+    char id[80];
 };
 int container_image(const struct docker *d, const char *image, struct container_image *out, struct err *e);
 

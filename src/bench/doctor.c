@@ -139,9 +139,9 @@ json_t *doctor_look(const struct runner *r, const char *home, const char *stacks
     return list;
 }
 
-/* weir's groups are called weir-<16 hex digits of the result file>-…: left over when no keeper watches. */
-enum { FRESH_SECONDS = 10 }; /* just made, and its run not in it yet */
+enum { FRESH_SECONDS = 10 }; /* of a group: just made, and its run not in it yet */
 
+/* weir's groups are called weir-<16 hex digits of the result file>-…: left over when no keeper watches. */
 static bool is_watched(const char *dir, const char *name) {
     char path[PATH_MAX + 300];
     struct stat st;

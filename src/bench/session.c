@@ -78,12 +78,8 @@ static int take_run(struct session *s, const struct session_job *j, const char *
                *more[2] = {0};
     struct run_container container;
     if (j->profiler) TRY(profiler_command(j->profiler, j->profile, file, &job->arena, argv, more, e));
-    memcpy(env + 2, stack->env, sizeof stack->env);
-    for (size_t i = 2; more[0] && i < sizeof env / sizeof *env; i++)
-        if (!env[i]) {
-            env[i] = more[0];
-            break;
-        }
+    env[2] = more[0];
+    memcpy(env + (more[0] ? 3 : 2), stack->env, sizeof stack->env);
     unlink(output); /* of a start that was killed */
     TRY(job_write(job, file, e));
     if (s->images) TRY(session_container(s, j, dir, job, &container, e));

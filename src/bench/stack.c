@@ -155,9 +155,9 @@ static int read_folder(struct stack *s, const char *root, const char *folder, co
     return rc;
 }
 
-static bool has_variant(const struct stack *s, const char *name) {
-    for (const char *const *v = s->variants; *v; v++)
-        if (strcmp(*v, name) == 0) return true;
+static bool has(const char *const *names, const char *name) {
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0) return true;
     return false;
 }
 
@@ -171,7 +171,7 @@ static bool find_variant(struct stack *s, const char *root, const char *name) {
     arena_init(&arena);
     if (stack_names(root, &arena, &folders, &count, &e)) count = 0;
     for (size_t i = 0; i < count && !found; i++) {
-        found = read_folder(s, root, folders[i], name, &e) == 0 && has_variant(s, name);
+        found = read_folder(s, root, folders[i], name, &e) == 0 && has(s->variants, name);
         if (!found) stack_release(s);
     }
     arena_release(&arena);
@@ -193,9 +193,7 @@ int stack_read(struct stack *s, const char *root, const char *name, struct err *
 }
 
 bool stack_has_feature(const struct stack *s, const char *name) {
-    for (const char *const *f = s->features; *f; f++)
-        if (strcmp(*f, name) == 0) return true;
-    return false;
+    return has(s->features, name);
 }
 
 void stack_release(struct stack *s) {

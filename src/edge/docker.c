@@ -187,10 +187,9 @@ static void take_event(struct puller *p, const json_t *o) {
     struct docker_layer *l = layer_of(p->pull, id);
     if (!l) return;
     int64_t total = json_integer_value(json_object_get(json_object_get(o, "progressDetail"), "total"));
-    bool downloading = strcmp(status, "Downloading") == 0, extracting = strcmp(status, "Extracting") == 0;
+    bool extracting = strcmp(status, "Extracting") == 0;
     if (total > 0 && (uint64_t)total > l->bytes) l->bytes = (uint64_t)total;
     if (strcmp(status, "Already exists") == 0) l->present = true;
-    if (downloading && !l->download_ns) l->download_ns = now;
     if (extracting && !l->extract_ns) l->extract_ns = now;
     if (strcmp(status, "Download complete") == 0) l->downloaded_ns = now;
     if (strcmp(status, "Pull complete") == 0) l->extracted_ns = now;

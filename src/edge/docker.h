@@ -34,9 +34,9 @@ enum { DOCKER_LAYERS = 128 };
 
 struct docker_layer {
     char id[72];
-    bool present;                       /* was on this machine before */
-    uint64_t bytes;                     /* compressed */
-    int64_t download_ns, downloaded_ns; /* CLOCK_MONOTONIC; 0: did not happen */
+    bool present;          /* was on this machine before */
+    uint64_t bytes;        /* compressed */
+    int64_t downloaded_ns; /* CLOCK_MONOTONIC; 0: did not happen */
     int64_t extract_ns, extracted_ns;
 };
 
