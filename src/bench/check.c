@@ -160,17 +160,13 @@ static bool commit_right(const struct run_outcome *o, struct check_verdict *v) {
 
 /* ---- equality ---- */
 
-static struct store_options store_of(const struct job *j) {
-    return (struct store_options){.s3_endpoint = j->s3_endpoint, .s3_region = j->s3_region};
-}
-
 static int verify_tables(const struct check_request *q, const char *const tables[2],
                          const char *const rejects[2], json_t **report, bool *equal, struct err *e) {
     const struct verify_request r = {.catalog_uri = q->job->catalog_uri,
                                      .catalog_name = q->job->catalog_name,
                                      .tables = {tables[0], tables[1]},
                                      .rejects = {rejects[0], rejects[1]},
-                                     .store = store_of(q->job),
+                                     .store = q->job->s3,
                                      .home = q->home,
                                      .tmp_dir = q->tmp_dir,
                                      .memory_bytes = UINT64_C(2000000000),
@@ -229,9 +225,8 @@ static int count_table(const struct check_request *q, const char *metadata, stru
     bool gzip = (len > 17 && strcmp(metadata + len - 17, ".gz.metadata.json") == 0) ||
                 (len > 8 && strcmp(metadata + len - 8, ".json.gz") == 0);
     int rc = duckdb_find(q->home, &d, e);
-    const struct store_options options = store_of(q->job);
     if (!rc) rc = duckdb_prepare_sql(&d, &load, e);
-    if (!rc && store_is_s3(metadata)) rc = duckdb_prepare_s3(&d, &options, &load, e);
+    if (!rc && store_is_s3(metadata)) rc = duckdb_prepare_s3(&d, &q->job->s3, &load, e);
     if (!rc)
         rc = buf_add_str(&sql, "WITH t AS (SELECT user_id, session_start, country FROM iceberg_scan(", e);
     if (!rc) rc = duckdb_add_literal(&sql, metadata, e);
@@ -375,9 +370,8 @@ static int count_entry(void *ctx, const struct store_entry *entry, struct err *e
 }
 
 static int count_files(const struct check_request *q, struct check_output *out, struct err *e) {
-    const struct store_options options = store_of(q->job);
     struct store *store;
-    TRY(store_open(&options, &store, e));
+    TRY(store_open(&q->job->s3, &store, e));
     int rc = store_list(store, q->job->warehouse, count_entry, out, e);
     store_close(store);
     return rc;
@@ -386,13 +380,12 @@ static int count_files(const struct check_request *q, struct check_output *out, 
 static int ask_row_groups(const struct check_request *q, struct buf *sql, struct buf *answer, struct err *e) {
     static const char scheme[] = "file://";
     const char *warehouse = q->job->warehouse;
-    const struct store_options options = store_of(q->job);
     struct duckdb d;
     char pattern[8192];
     if (strncmp(warehouse, scheme, strlen(scheme)) == 0) warehouse += strlen(scheme);
     snprintf(pattern, sizeof pattern, "%s/**/*.parquet", warehouse);
     TRY(duckdb_find(q->home, &d, e));
-    if (store_is_s3(warehouse)) TRY(duckdb_prepare_s3(&d, &options, sql, e));
+    if (store_is_s3(warehouse)) TRY(duckdb_prepare_s3(&d, &q->job->s3, sql, e));
     TRY(buf_add_str(sql, "SELECT sum(num_row_groups) FROM parquet_file_metadata(", e));
     TRY(duckdb_add_literal(sql, pattern, e));
     TRY(buf_add_str(sql, ")", e));

@@ -14,7 +14,7 @@
 enum { JOB_MAX = 64 << 20 }; /* a million input paths */
 
 void job_init(struct job *j) {
-    *j = (struct job){.mode = "overwrite", .s3_path_style = -1};
+    *j = (struct job){.mode = "overwrite"};
     arena_init(&j->arena);
 }
 
@@ -29,6 +29,21 @@ static int write_json(json_t *o, const char *path, struct err *e) {
     return rc;
 }
 
+bool job_uses_s3(const struct job *j) {
+    for (unsigned i = 0; i < j->input_count; i++)
+        if (store_is_s3(j->inputs[i])) return true;
+    return store_is_s3(j->warehouse);
+}
+
+static int add_s3(json_t *catalog, const struct job *j, struct err *e) {
+    struct store_options at = j->s3;
+    TRY(store_s3_complete(&at, e));
+    json_object_set_new(catalog, "s3",
+                        json_pack("{s:s*,s:s,s:b}", "endpoint", at.s3_endpoint, "region", at.s3_region,
+                                  "path_style", at.s3_style == STORE_S3_PATH));
+    return 0;
+}
+
 int job_write(const struct job *j, const char *path, struct err *e) {
     json_t *inputs = json_array();
     for (unsigned i = 0; i < j->input_count; i++) json_array_append_new(inputs, json_string(j->inputs[i]));
@@ -39,12 +54,9 @@ int job_write(const struct job *j, const char *path, struct err *e) {
                   j->warehouse, "namespace", j->namespace_name, "events", j->events, "rejects", j->rejects,
                   "resources", "cpus", j->cpus, "memory_bytes", (json_int_t)j->memory_bytes, "tmp_dir",
                   j->tmp_dir, "events_file", j->events_file, "result_file", j->result_file);
-    if (o && j->s3_endpoint)
-        json_object_set_new(json_object_get(o, "catalog"), "s3",
-                            json_pack("{s:s,s:s*,s:b}", "endpoint", j->s3_endpoint, "region", j->s3_region,
-                                      "path_style", j->s3_path_style != 0));
     if (!o) return err_set(e, ERR_INPUT, "could not write \"%s\": a path or name in it is not UTF-8", path);
-    int rc = write_json(o, path, e);
+    int rc = job_uses_s3(j) ? add_s3(json_object_get(o, "catalog"), j, e) : 0;
+    if (!rc) rc = write_json(o, path, e);
     json_decref(o);
     return rc;
 }
@@ -99,9 +111,9 @@ static int s3(const struct reader *r, const json_t *o) {
     const json_t *style = json_object_get(o, "path_style");
     if (o && !json_is_object(o)) return wrong(r, "catalog.s3", "must be an object");
     if (style && !json_is_boolean(style)) return wrong(r, "catalog.s3.path_style", "must be true or false");
-    if (style) r->j->s3_path_style = json_is_true(style);
-    TRY(text(r, o, "endpoint", false, &r->j->s3_endpoint));
-    return text(r, o, "region", false, &r->j->s3_region);
+    if (style) r->j->s3.s3_style = json_is_true(style) ? STORE_S3_PATH : STORE_S3_VIRTUAL;
+    TRY(text(r, o, "endpoint", false, &r->j->s3.s3_endpoint));
+    return text(r, o, "region", false, &r->j->s3.s3_region);
 }
 
 static int read_job(const struct reader *r, const json_t *o) {

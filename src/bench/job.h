@@ -3,6 +3,7 @@
 #define WEIR_BENCH_JOB_H
 
 #include "base/arena.h"
+#include "edge/store.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -17,8 +18,7 @@ struct job {
     const char *pipeline; /* a JSON object */
     const char *mmdb;
     const char *catalog_name, *catalog_uri, *warehouse;
-    const char *s3_endpoint, *s3_region; /* NULL: not said */
-    int s3_path_style;                   /* -1: not said */
+    struct store_options s3;
     const char *namespace_name, *events, *rejects;
     double cpus;                                     /* 0: not said */
     uint64_t memory_bytes;                           /* 0: not said */
@@ -28,6 +28,10 @@ struct job {
 void job_init(struct job *j);
 void job_release(struct job *j);
 
+/* Whether an input or the tables lie there. */
+bool job_uses_s3(const struct job *j);
+
+/* What is not said of S3 comes from the environment, when it is used: stacks are told where and how. */
 int job_write(const struct job *j, const char *path, struct err *e);
 
 /* ERR_INPUT naming the key when one is missing or of a wrong type; keys it does not know are ignored, for

@@ -32,7 +32,7 @@ int session_fill_lake(const struct session *s, const struct session_job *j, cons
     job->namespace_name = name;
     job->catalog_uri = lake->catalog;
     job->warehouse = arena_printf(a, "%s/%s", lake->warehouse, name);
-    job->s3_endpoint = lake->s3_endpoint;
+    job->s3.s3_endpoint = lake->s3_endpoint;
     return job->warehouse ? 0 : err_nomem(e);
 }
 

@@ -134,7 +134,7 @@ static int fill_job(struct session *s, char **operands, int count, struct err *e
     j->catalog_name = s->native.lake.catalog_name;
     j->catalog_uri = s->native.lake.catalog_uri;
     j->warehouse = s->native.lake.warehouse;
-    j->s3_endpoint = s->native.lake.store.s3_endpoint;
+    j->s3 = s->native.lake.store;
     j->namespace_name = s->pipeline.namespace_name;
     j->events = s->pipeline.events;
     j->rejects = s->pipeline.rejects;
@@ -196,12 +196,6 @@ static int run_in_folder(struct session *s, const struct stack *st, const char *
     return job_result_read(j->result_file, result, e);
 }
 
-static bool uses_s3(const struct job *j) {
-    for (unsigned i = 0; i < j->input_count; i++)
-        if (store_is_s3(j->inputs[i])) return true;
-    return store_is_s3(j->warehouse);
-}
-
 static int run_stack(struct session *s, json_t **result, struct result_context *context, struct err *e) {
     struct stack st;
     struct stack_exit end = {0};
@@ -219,7 +213,7 @@ static int run_stack(struct session *s, json_t **result, struct result_context *
     char *dir = arena_printf(&s->job.arena, "%s/weir-job-XXXXXX", base && *base ? base : "/tmp");
     if (!dir) return err_nomem(e);
     int rc = stack_read(&st, root, s->args.stack, e);
-    if (!rc && !stack_has_feature(&st, "s3") && uses_s3(&s->job))
+    if (!rc && !stack_has_feature(&st, "s3") && job_uses_s3(&s->job))
         rc = err_set(e, ERR_INPUT, "the stack %s does not read or write S3 (features in its stack.yaml)",
                      st.name);
     if (!rc && !mkdtemp(dir)) rc = err_errno(e, ERR_OUTSIDE, "could not make a folder like \"%s\"", dir);
@@ -279,11 +273,10 @@ static int run_job(struct session *s, struct err *e) {
     const struct cli_lake lake = {.catalog = j->catalog_uri,
                                   .catalog_name = j->catalog_name,
                                   .warehouse = j->warehouse,
-                                  .s3_endpoint = j->s3_endpoint};
+                                  .s3_endpoint = j->s3.s3_endpoint};
     TRY(cli_lake_resolve(&lake, &j->arena, &s->native.lake, e));
-    s->native.lake.store.s3_region = j->s3_region;
-    if (j->s3_path_style >= 0)
-        s->native.lake.store.s3_style = j->s3_path_style ? STORE_S3_PATH : STORE_S3_VIRTUAL;
+    s->native.lake.store.s3_region = j->s3.s3_region;
+    s->native.lake.store.s3_style = j->s3.s3_style;
     s->native.threads = j->cpus > 0 ? (unsigned)(j->cpus + 0.999) : 0;
     /* The job names the whole machine's memory; a quarter is left to the page cache and the kernel. */
     s->native.memory_bytes = j->memory_bytes / 4 * 3;

@@ -91,33 +91,24 @@ int duckdb_prepare_sql(const struct duckdb *d, struct buf *sql, struct err *e) {
     return buf_add_str(sql, "; SET TimeZone = 'UTC';", e);
 }
 
-static const char *either(const char *given, const char *a, const char *b) {
-    if (given) return given;
-    const char *v = getenv(a);
-    if (!v || !*v) v = getenv(b);
-    return v && *v ? v : NULL;
-}
-
 int duckdb_prepare_s3(const struct duckdb *d, const struct store_options *o, struct buf *sql, struct err *e) {
-    const char *endpoint = either(o->s3_endpoint, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), *host = NULL;
-    const char *region = either(o->s3_region, "AWS_REGION", "AWS_DEFAULT_REGION");
-    const char *style = getenv("WEIR_S3_STYLE");
-    bool path = o->s3_style ? o->s3_style == STORE_S3_PATH
-                            : (style && *style ? strcmp(style, "path") == 0 : endpoint != NULL);
+    struct store_options at = *o;
+    const char *host = NULL;
+    TRY(store_s3_complete(&at, e));
     TRY(buf_add_str(sql, "LOAD ", e));
     TRY(duckdb_add_literal(sql, *d->httpfs ? d->httpfs : "httpfs", e));
     /* Not CREATE SECRET, which prints a row. Keys and token: httpfs reads AWS's own variables. */
     TRY(buf_add_str(sql, "; SET s3_region = ", e));
-    TRY(duckdb_add_literal(sql, region ? region : "us-east-1", e));
-    if (endpoint && (host = strstr(endpoint, "://"))) {
+    TRY(duckdb_add_literal(sql, at.s3_region, e));
+    if (at.s3_endpoint && (host = strstr(at.s3_endpoint, "://"))) {
         char authority[512];
         snprintf(authority, sizeof authority, "%.*s", (int)strcspn(host + 3, "/"), host + 3);
         TRY(buf_add_str(sql, "; SET s3_endpoint = ", e));
         TRY(duckdb_add_literal(sql, authority, e));
         TRY(buf_printf(sql, e, "; SET s3_use_ssl = %s",
-                       strncmp(endpoint, "http:", 5) == 0 ? "false" : "true"));
+                       strncmp(at.s3_endpoint, "http:", 5) == 0 ? "false" : "true"));
     }
-    return buf_printf(sql, e, "; SET s3_url_style = '%s';", path ? "path" : "vhost");
+    return buf_printf(sql, e, "; SET s3_url_style = '%s';", at.s3_style == STORE_S3_PATH ? "path" : "vhost");
 }
 
 static int make_argv(const struct duckdb *d, const char *const *args, const char *argv[ARGS_MAX],

@@ -14,6 +14,19 @@ static const char *first(const char *a, const char *b, const char *c) {
     return a && *a ? a : b ? b : c;
 }
 
+int store_s3_complete(struct store_options *o, struct err *e) {
+    const char *style = variable("WEIR_S3_STYLE");
+    o->s3_endpoint = first(o->s3_endpoint, variable("AWS_ENDPOINT_URL_S3"), variable("AWS_ENDPOINT_URL"));
+    o->s3_region = first(o->s3_region, variable("AWS_REGION"), variable("AWS_DEFAULT_REGION"));
+    if (!o->s3_region) o->s3_region = "us-east-1";
+    if (o->s3_style) return 0;
+    if (style && strcmp(style, "path") != 0 && strcmp(style, "virtual") != 0)
+        return err_set(e, ERR_INPUT, "WEIR_S3_STYLE: \"%s\" must be path or virtual", style);
+    bool path = style ? strcmp(style, "path") == 0 : o->s3_endpoint != NULL;
+    o->s3_style = path ? STORE_S3_PATH : STORE_S3_VIRTUAL;
+    return 0;
+}
+
 /* A copy of a variable's value; NULL when there is none or memory is out. */
 static char *copy(const char *text) {
     return text ? strdup(text) : NULL;
@@ -38,20 +51,6 @@ static int set_endpoint(struct s3_config *c, const char *url, struct err *e) {
     return 0;
 }
 
-static int set_style(struct s3_config *c, const struct store_options *o, bool own_endpoint, struct err *e) {
-    const char *style = variable("WEIR_S3_STYLE");
-    c->path_style = own_endpoint;
-    if (o->s3_style)
-        c->path_style = o->s3_style == STORE_S3_PATH;
-    else if (style && strcmp(style, "path") == 0)
-        c->path_style = true;
-    else if (style && strcmp(style, "virtual") == 0)
-        c->path_style = false;
-    else if (style)
-        return err_set(e, ERR_INPUT, "WEIR_S3_STYLE: \"%s\" must be path or virtual", style);
-    return 0;
-}
-
 /* Values go into headers: a line end in one would forge more of them. */
 static int check_value(const char *name, const char *value, struct err *e) {
     for (const char *p = value ? value : ""; *p; p++)
@@ -60,17 +59,15 @@ static int check_value(const char *name, const char *value, struct err *e) {
     return 0;
 }
 
-static int configure(struct s3_config *c, const struct store_options *o, struct err *e) {
-    const char *region = first(o->s3_region, variable("AWS_REGION"), variable("AWS_DEFAULT_REGION"));
-    const char *endpoint =
-        first(o->s3_endpoint, variable("AWS_ENDPOINT_URL_S3"), variable("AWS_ENDPOINT_URL"));
-    c->region = strdup(region ? region : "us-east-1");
+static int configure(struct s3_config *c, struct store_options o, struct err *e) {
+    TRY(store_s3_complete(&o, e));
+    c->region = strdup(o.s3_region);
     if (!c->region) return err_nomem(e);
     TRY(check_value("AWS_REGION", c->region, e));
     char of_aws[256];
     snprintf(of_aws, sizeof of_aws, "https://s3.%.200s.amazonaws.com", c->region);
-    TRY(set_endpoint(c, endpoint ? endpoint : of_aws, e));
-    TRY(set_style(c, o, endpoint != NULL, e));
+    TRY(set_endpoint(c, o.s3_endpoint ? o.s3_endpoint : of_aws, e));
+    c->path_style = o.s3_style == STORE_S3_PATH;
     c->access_key = copy(variable("AWS_ACCESS_KEY_ID"));
     c->secret_key = copy(variable("AWS_SECRET_ACCESS_KEY"));
     c->token = copy(variable("AWS_SESSION_TOKEN"));
@@ -100,5 +97,5 @@ void s3_config_release(struct s3_config *c) {
 
 int s3_config_read(const struct store_options *o, struct s3_config *out, struct err *e) {
     *out = (struct s3_config){0};
-    return configure(out, o, e);
+    return configure(out, *o, e);
 }

@@ -59,6 +59,10 @@ struct store {
 int store_local_open(struct store **out, struct err *e);
 int store_s3_open(const struct store_options *o, struct store **out, struct err *e);
 
+/* What is not said of how S3 is reached, from AWS's variables and WEIR_S3_STYLE. The endpoint stays NULL when
+ * it is AWS's own in the region. */
+int store_s3_complete(struct store_options *o, struct err *e);
+
 /* Local and S3; the latter is opened when first asked for. The options' text must outlive it. */
 int store_open(const struct store_options *o, struct store **out, struct err *e);
 

@@ -56,6 +56,24 @@ try "$WEIR" run clicks.csv --stack fails
 try "$WEIR" run clicks.csv --stack lies
 try "$WEIR" run clicks.csv --stack lies </dev/null --json
 try "$WEIR" run - --stack copy
+echo "# where S3 is, as stacks are told"
+mkdir stacks/remote
+printf 'name: remote\nfeatures: [csv, s3]\n' >stacks/remote/stack.yaml
+cat >stacks/remote/run <<'SH'
+#!/bin/sh
+sed -n '/"s3": {/,/}/p' "$1"
+exit 3
+SH
+chmod +x stacks/remote/run
+told() {
+    echo "with $*"
+    env -u AWS_DEFAULT_REGION -u AWS_REGION -u AWS_ENDPOINT_URL -u WEIR_S3_ENDPOINT "$@" "$WEIR" run clicks.csv --stack remote
+}
+told A=local
+told WEIR_WAREHOUSE=s3://lake/w
+told WEIR_WAREHOUSE=s3://lake/w WEIR_S3_ENDPOINT=http://127.0.0.1:1 AWS_REGION=eu-central-1
+told WEIR_WAREHOUSE=s3://lake/w AWS_ENDPOINT_URL=http://127.0.0.1:2 WEIR_S3_STYLE=virtual
+told WEIR_WAREHOUSE=s3://lake/w WEIR_S3_STYLE=neither
 "$WEIR" run clicks.csv --stack hangs &
 while [ ! -e started ]; do sleep 0.05; done
 kill -TERM $!
