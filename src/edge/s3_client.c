@@ -290,7 +290,8 @@ static void set_options(struct call *c, const struct curl_slist *headers) {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, c->h->why);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "weir/" WEIR_VERSION);
-    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L << 10);
+    /* libcurl takes a new one for each transfer: of 512 KB, fresh pages each time. CPU time: 0.97 of that. */
+    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 128L << 10);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, c);

@@ -145,6 +145,19 @@ static struct slot *find_room(struct s3_sources *p, bool must) {
     return best;
 }
 
+/* Of the blocks that were looked at long ago and not read on, the one that is farthest from being wanted by
+ * who reads at `block`; none that soon will be. */
+static struct slot *find_left_alone(struct s3_sources *p, const struct s3_source *source, uint64_t block) {
+    struct slot *best = NULL;
+    for (unsigned i = 0; i < p->slot_count; i++) {
+        struct slot *s = &p->slots[i];
+        bool old = s->state == SLOT_READY && !s->readers && s->read && p->clock - s->stamp > p->slot_count;
+        if (!old || (s->source == source && s->block - block <= p->slot_count)) continue;
+        if (!best || s->block > best->block) best = s;
+    }
+    return best;
+}
+
 static int start_thread(struct s3_sources *p, struct err *e) {
     if (p->thread_count == p->threads_most) return 0;
     if (pthread_create(&p->threads[p->thread_count], NULL, fetcher, p))
@@ -172,6 +185,7 @@ static int want_ahead(struct s3_sources *p, struct s3_source *s, uint64_t block,
     for (uint64_t b = block + 1; b <= block + p->ahead && b < blocks; b++) {
         if (find(p, s, b)) continue;
         struct slot *slot = find_room(p, false);
+        if (!slot) slot = find_left_alone(p, s, block);
         if (!slot) return 0;
         TRY(want(p, s, b, slot, e));
     }
@@ -238,6 +252,16 @@ static int source_pread(struct store_source *base, void *out, size_t len, uint64
     return 0;
 }
 
+static void source_expect(struct store_source *base, uint64_t offset) {
+    struct s3_source *s = (struct s3_source *)base;
+    struct s3_sources *p = s->pool;
+    struct err e = {0};
+    pthread_mutex_lock(&p->lock);
+    struct slot *slot = offset < s->bytes && !find(p, s, offset / BLOCK) ? find_room(p, false) : NULL;
+    if (slot) want(p, s, offset / BLOCK, slot, &e); /* if it fails, so will reading, and says why */
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void source_free(struct store_source *base) {
     struct s3_source *s = (struct s3_source *)base;
     struct s3_sources *p = s->pool;
@@ -254,7 +278,7 @@ static void source_free(struct store_source *base) {
     free(s);
 }
 
-static const struct store_source_ops ops = {source_pread, source_free};
+static const struct store_source_ops ops = {source_pread, source_expect, source_free};
 
 static int look(struct s3_source *s, struct err *e) {
     struct s3_response r;

@@ -135,6 +135,7 @@ static inline int store_identify(struct store *s, const char *location, bool *ex
 
 struct store_source_ops {
     int (*pread)(struct store_source *s, void *out, size_t len, uint64_t offset, struct err *e);
+    void (*expect)(struct store_source *s, uint64_t offset);
     void (*free)(struct store_source *s);
 };
 
@@ -152,6 +153,11 @@ static inline int store_source_open(struct store *s, const char *location, struc
 static inline int store_source_pread(struct store_source *s, void *out, size_t len, uint64_t offset,
                                      struct err *e) {
     return s->ops->pread(s, out, len, offset, e);
+}
+
+/* Bytes at this offset will be read soon: fetching them may begin. */
+static inline void store_source_expect(struct store_source *s, uint64_t offset) {
+    s->ops->expect(s, offset);
 }
 
 static inline void store_source_free(struct store_source *s) {

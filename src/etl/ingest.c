@@ -254,6 +254,11 @@ int ingest_read_span(const struct ingest *in, uint32_t file, uint64_t offset, si
     return read_at(&in->files[file], b->data, len, offset, e);
 }
 
+void ingest_expect(const struct ingest *in, uint32_t chunk) {
+    const struct ingest_chunk *c = &in->chunks[chunk];
+    if (in->files[c->file].object) store_source_expect(in->files[c->file].object, c->begin);
+}
+
 int ingest_read(const struct ingest *in, uint32_t chunk, struct ingest_buffer *b, const uint8_t **data,
                 size_t *len, uint64_t *first, struct err *e) {
     const struct ingest_chunk *c = &in->chunks[chunk];

@@ -58,6 +58,9 @@ struct ingest_buffer {
 };
 void ingest_buffer_release(struct ingest_buffer *b);
 
+/* A chunk will be read soon: where that takes a request, it is made. */
+void ingest_expect(const struct ingest *in, uint32_t chunk);
+
 /* Read a chunk's records into the buffer; *data and *len stay valid until the next read. `first` is the file
  * offset of *data. SCAN_PADDING bytes after them are readable. */
 int ingest_read(const struct ingest *in, uint32_t chunk, struct ingest_buffer *b, const uint8_t **data,

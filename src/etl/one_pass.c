@@ -182,6 +182,11 @@ static int first_time(const struct ingest *in, struct scanner *s, struct ingest_
     return 0;
 }
 
+/* The i-th of the chunks that are looked at. */
+static uint32_t place(const struct ingest *in, uint32_t i, uint32_t places) {
+    return (uint32_t)((uint64_t)in->chunk_count * i / places);
+}
+
 int one_pass_look(const struct ingest *in, struct one_pass_look *out, struct err *e) {
     *out = (struct one_pass_look){0};
     struct ingest_buffer b = {0};
@@ -189,11 +194,11 @@ int one_pass_look(const struct ingest *in, struct one_pass_look *out, struct err
     int rc = s ? 0 : err_nomem(e);
     uint32_t places = in->chunk_count < PLACES ? in->chunk_count : PLACES, back = 0;
     int64_t last = INT64_MIN;
+    for (uint32_t i = 0; i < places; i++) ingest_expect(in, place(in, i, places));
     for (uint32_t i = 0; i < places && !rc; i++) {
         bool found = false;
         int64_t time = 0;
-        uint32_t chunk = (uint32_t)((uint64_t)in->chunk_count * i / places);
-        rc = first_time(in, s, &b, chunk, out, &found, &time, e);
+        rc = first_time(in, s, &b, place(in, i, places), out, &found, &time, e);
         if (!found) continue;
         back += time < last;
         last = time;

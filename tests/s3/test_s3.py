@@ -201,7 +201,7 @@ def test_input_changed(lake, server, large):
 
 
 def test_nothing_is_fetched_in_vain(lake, server, large):
-    """Blocks of 2 MiB, each once, though the run looks at many places before it begins to read."""
+    """Blocks of 2 MiB, most once, though the run looks at many places before it begins to read."""
     server.client().put(BUCKET, "once/day.csv", large.read_bytes())
     blocks = -(-large.stat().st_size // (2 << 20))
     with Proxy(server.port) as proxy:
@@ -209,9 +209,8 @@ def test_nothing_is_fetched_in_vain(lake, server, large):
         done = lake.weir("run", "--json", f"s3://{BUCKET}/once/day.csv", env=env)
     assert done.code == 0, done.err
     fetched = sum(method == "GET" and path.endswith("/once/day.csv") for method, path in proxy.seen)
-    assert (
-        blocks <= fetched <= blocks + blocks // 4
-    )  # room is for 21 of 27: some that were looked at make way
+    # Room is for 20 of 27: some that were looked at make way, so that more are on their way at a time.
+    assert blocks <= fetched <= blocks + blocks // 3
 
 
 FAULTS = {

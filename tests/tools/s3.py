@@ -17,11 +17,12 @@ class S3:
         self.authority = endpoint.removeprefix("http://")
         self.access_key, self.secret_key, self.region = access_key, secret_key, region
 
-    def call(
-        self, method: str, path: str, query: dict[str, str] | None = None, body: bytes = b""
-    ) -> tuple[int, bytes]:
+    def signed(
+        self, method: str, path: str, query: dict[str, str] | None = None, digest: str = ""
+    ) -> tuple[str, dict[str, str]]:
+        """The path with its query, and the headers, for a body of this SHA-256 (none: an empty one)."""
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-        digest = hashlib.sha256(body).hexdigest()
+        digest = digest or hashlib.sha256(b"").hexdigest()
         quoted = urllib.parse.quote(path, safe="/-._~")
         parameters = "&".join(
             f"{urllib.parse.quote(k, safe='')}={urllib.parse.quote(v, safe='')}"
@@ -39,9 +40,15 @@ class S3:
         headers["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
         )
+        return f"{quoted}?{parameters}" if parameters else quoted, headers
+
+    def call(
+        self, method: str, path: str, query: dict[str, str] | None = None, body: bytes = b""
+    ) -> tuple[int, bytes]:
+        target, headers = self.signed(method, path, query, hashlib.sha256(body).hexdigest())
         connection = http.client.HTTPConnection(self.authority, timeout=30)
         try:
-            connection.request(method, f"{quoted}?{parameters}" if parameters else quoted, body, headers)
+            connection.request(method, target, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
