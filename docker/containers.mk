@@ -32,8 +32,8 @@ docker-run-spark: ## the same by weir-spark; CLUSTER=1: on docker-up's Spark
 	@scripts/container_run spark $(RUN_OPTIONS)
 
 .PHONY: docker-benchmark docker-test-quick
-docker-benchmark: all ## weir bench with containers in place of processes; BENCH="--quick --runs 3"
-	@$(BUILD)/weir bench --backend container $(or $(BENCH),--quick)
+docker-benchmark: all ## weir bench with containers, on docker-up's services; as root: pulls too; BENCH="--quick --runs 3"
+	@scripts/containers benchmark $(or $(BENCH),--quick)
 docker-test-quick: all ## each image on a little data, against a local run
 	@scripts/containers test
 
