@@ -83,7 +83,10 @@ class Bench:
         client = self.server.client()
         return self.curl(
             [
-                (*client.signed("GET", f"/{BUCKET}/in.csv"), [f'range = "{at}-{min(self.bytes, at + RANGE) - 1}"'])
+                (
+                    *client.signed("GET", f"/{BUCKET}/in.csv"),
+                    [f'range = "{at}-{min(self.bytes, at + RANGE) - 1}"'],
+                )
                 for at in range(0, self.bytes, RANGE)
             ]
         )
