@@ -440,6 +440,17 @@ static int read_aa(const struct reader *r, const json_t *root) {
     return wrong(r, "aa", "\"%s\" is none of the plan's stacks", p->aa);
 }
 
+/* A registry's host, by what tells it from a user of Docker Hub (a dot, a port, or "localhost"), and what may
+ * follow it in an image's name. What is none would name other images, such as those that were built here. */
+static bool is_registry(const char *name) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]";
+    size_t len = strlen(name), host = strcspn(name, "/");
+    if (!host || len > 200 || name[len - 1] == '/' || strstr(name, "//") || name[strspn(name, allowed)])
+        return false;
+    if (host == 9 && strncmp(name, "localhost", 9) == 0) return true;
+    return (memchr(name, '.', host) || memchr(name, ':', host)) && name[host - 1] != ':';
+}
+
 /* Where runs take place; the command line's word counts more than the plan's. */
 static int take_backend(struct plan *p, const char *backend, const struct plan_context *c, struct err *e) {
     if (c->backend) backend = c->backend;
@@ -449,6 +460,12 @@ static int take_backend(struct plan *p, const char *backend, const struct plan_c
     p->containers = strcmp(backend, "container") == 0;
     if (p->registry && !p->containers)
         return err_set(e, ERR_INPUT, "registry: only containers have images; say backend: container");
+    if (p->registry && !is_registry(p->registry))
+        return err_set(
+            e, ERR_INPUT,
+            "registry: \"%.100s\" is none: write HOST:PORT, or HOST:PORT/FOLDER, without a scheme, such as "
+            "127.0.0.1:5000",
+            p->registry);
     if (p->containers && (p->serve_jobs || p->profile))
         return err_set(e, ERR_INPUT,
                        "serve and profile are studies of processes; leave backend: container out");
