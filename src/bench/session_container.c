@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { FILE_MOUNTS_MAX = 256 };
+
 static const char image_user[] = "10001:10001"; /* what weir's images make */
 
 static int open_image(struct session *s, unsigned i, struct err *e) {
@@ -16,12 +18,14 @@ static int open_image(struct session *s, unsigned i, struct err *e) {
     struct container_image image;
     struct err absent = {0};
     const char *why = NULL;
-    int rc = container_image(d, s->images[i], &image, s->plan->registry ? &absent : e);
-    if (rc && s->plan->registry) {
+    int rc = container_image(d, s->images[i], &image, &absent);
+    if (rc && (rc != ERR_OUTSIDE || !s->plan->registry)) *e = absent;
+    if (rc == ERR_OUTSIDE && s->plan->registry) {
         struct docker_pull *pull = arena_alloc(&s->arena, sizeof *pull);
         if (!pull) return err_nomem(e);
         show_doing(&s->show, "pulling the images once");
         rc = docker_pull(d, s->images[i], pull, e);
+        if (!rc) rc = container_image(d, s->images[i], &image, e);
     }
     TRY(rc);
     TRY(container_versions(d, s->images[i], st, &s->versions[i], &why, e));
@@ -47,25 +51,39 @@ static int mount(const char **list, unsigned *count, const char *path, const cha
     const char *text = arena_printf(a, "%s:%s%s", path, path, how);
     if (!text) return err_nomem(e);
     if (strchr(path, ':'))
-        return err_set(e, ERR_INPUT, "\"%s\" has a colon in its path: it cannot be mounted into a container",
-                       path);
+        return err_set(
+            e, ERR_INPUT,
+            "\"%s\" has a colon in its path: it cannot be mounted into a container; use another name for it",
+            path);
     for (unsigned i = 0; i < *count; i++)
         if (strcmp(list[i], text) == 0) return 0;
     list[(*count)++] = text;
     return 0;
 }
 
-/* The folders of the inputs and the country database to read, the run's own to write. */
+/* The inputs, each for itself: a folder of theirs, such as /tmp, would hide what the image has there, and a
+ * link would lead out of it. Only very many are mounted by their folders. */
+static int mount_inputs(const struct job *job, const char **list, unsigned *count, struct arena *a,
+                        struct err *e) {
+    for (unsigned i = 0; i < job->input_count; i++) {
+        const char *path = job->inputs[i];
+        if (job->input_count > FILE_MOUNTS_MAX) {
+            char *copy = arena_printf(a, "%s", path);
+            if (!copy) return err_nomem(e);
+            path = dirname(copy);
+        }
+        TRY(mount(list, count, path, ":ro", a, e));
+    }
+    return 0;
+}
+
+/* The inputs and the country database to read, the run's own folder to write. */
 static int choose_mounts(const struct job *job, const char *dir, struct arena *a, const char *const **out,
                          struct err *e) {
     unsigned count = 0;
     const char **list = arena_zalloc(a, (job->input_count + 3) * sizeof *list);
     if (!list) return err_nomem(e);
-    for (unsigned i = 0; i < job->input_count; i++) {
-        char *copy = arena_printf(a, "%s", job->inputs[i]);
-        if (!copy) return err_nomem(e);
-        TRY(mount(list, &count, dirname(copy), ":ro", a, e));
-    }
+    TRY(mount_inputs(job, list, &count, a, e));
     if (job->mmdb) TRY(mount(list, &count, job->mmdb, ":ro", a, e));
     TRY(mount(list, &count, dir, "", a, e));
     *out = list;
