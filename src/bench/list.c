@@ -77,7 +77,8 @@ void bench_list(const struct bench_request *q) {
         all.guessed += one.guessed;
     }
     format_duration(all.seconds, time, sizeof time);
-    printf("%u samples, each a process of its own, checked; about %s in all: ", all.runs, time);
+    printf("%u samples, each a %s of its own, checked; about %s in all: ", all.runs,
+           p->containers ? "container" : "process", time);
     if (all.guessed == all.runs)
         printf("a rough guess, for nothing has run here yet\n");
     else if (all.same == all.runs)

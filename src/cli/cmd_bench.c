@@ -22,11 +22,11 @@
 static const struct cli_usage usage = {
     .name = "bench",
     .synopsis = "--quick | PLAN [OPTIONS]",
-    .about =
-        "Measure stacks against each other: each sample a process of its own under the same limits, in "
-        "random\n"
-        "order, its result checked before its time counts. Results go to a file of JSON lines; weir report\n"
-        "makes tables and a page of it. PLAN: a YAML file; some are in bench/.",
+    .about = "Measure stacks against each other: each sample a process or container of its own under the "
+             "same limits,\n"
+             "in random order, its result checked before its time counts. Results go to a file of JSON "
+             "lines; weir\n"
+             "report makes tables and a page of it. PLAN: a YAML file; some are in bench/.",
     .examples = "  weir bench --quick                              # small data, the stacks that are ready\n"
                 "  weir bench --quick --input logs --runs 20       # one's own files\n"
                 "  weir bench bench/sizes.yaml --list              # what would run, and how long it takes\n"
@@ -234,6 +234,9 @@ static int add_studies(struct bench *b, struct err *e) {
     b->plan.serve_jobs = (unsigned)jobs;
     b->plan.minimum_memory = b->plan.minimum_memory || b->args.min_memory;
     b->plan.profile = b->plan.profile || b->args.profile;
+    if (b->plan.containers && (b->plan.serve_jobs || b->plan.profile))
+        return err_set(e, ERR_USAGE,
+                       "--serve and --profile are studies of processes; leave --backend container out");
     return 0;
 }
 
@@ -252,11 +255,10 @@ static int run(struct bench *b, int argc, char **argv, unsigned *bad, struct err
     TRY(fill_lake(b, e));
     TRY(fill_plan(b, argv, e));
     TRY(add_studies(b, e));
+    if (b->args.list) return bench_list(&b->request), 0;
     if (b->plan.containers) TRY(docker_open(&b->engine, e));
     if (b->plan.containers) b->request.engine = &b->engine;
-    if (!b->args.list) return bench_run(&b->request, bad, e);
-    bench_list(&b->request);
-    return 0;
+    return bench_run(&b->request, bad, e);
 }
 
 /* The table of what was found, its page beside the results, and where both are. */
