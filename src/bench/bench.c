@@ -136,6 +136,10 @@ static int open_work(struct session *s, struct err *e) {
         return err_set(e, ERR_INPUT, "the path of the result file is too long");
     uint64_t hash = XXH64(s->q->out, strlen(s->q->out), 0);
     snprintf(s->group, sizeof s->group, "weir-%016" PRIx64, hash);
+    /* A lake may serve many machines, on which results are called the same. */
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    hash = XXH64(host, strlen(host), hash);
     snprintf(s->lake_prefix, sizeof s->lake_prefix, "weir_bench_%08" PRIx32, (uint32_t)hash);
     snprintf(output, sizeof output, "%s/output", s->work);
     return file_make_dirs(output, e);
@@ -225,7 +229,9 @@ static int run_all(struct session *s, json_t *lines, const struct plan_step *ste
     int64_t start = clock_mono_ns();
     if (lines) TRY(take_up(s, lines, steps, count, e));
     unsigned swept = group_sweep(&s->q->runner->place, s->group);
-    if (s->q->engine) swept += container_sweep(s->q->engine, s->group, 0);
+    if (s->q->engine)
+        swept +=
+            container_sweep(s->q->engine, s->group, 0) + container_sweep(s->q->engine, CONTAINER_VERSIONS, 0);
     if (swept)
         show_note(&s->show, "ended what %u run%s of a killed benchmark had left", swept,
                   swept == 1 ? "" : "s");

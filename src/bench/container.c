@@ -1,173 +1,105 @@
 #include "bench/container.h"
 
 #include "base/clock.h"
-#include "base/files.h"
-#include "base/threads.h"
+#include "bench/container_made.h"
 #include "bench/watch.h"
 #include "edge/proc.h"
 
 #include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-/* Labels of all our containers. */
-static const char owner_label[] = "weir.owner", started_label[] = "weir.started";
-
-enum { STATS_EVERY_NS = 1000000000, PIDS = 4096 };
+enum { STATS_EVERY_NS = 1000000000, STATS_S = 5, INSPECT_S = 10, WAITS = 5, PIDS = 4096 };
 
 struct container {
     const struct run_request *request;
-    const struct docker *engine;
-    char id[80];
+    struct container_made made;
     struct docker_wait *wait;
     struct group parent, inner;
     bool has_parent, has_inner;
     struct group_usage last; /* of the inner one */
     uint64_t oom_kills;
     int64_t kill_ns, stats_ns; /* CLOCK_MONOTONIC: when it is killed; of the next look at the statistics */
+    unsigned waits;            /* that the engine broke off */
+    bool lost;                 /* the engine no longer tells how it is */
 };
 
-static int call(const struct container *c, const char *method, const char *what, long *status,
-                json_t **answer, struct err *e) {
-    char path[256];
-    snprintf(path, sizeof path, "/containers/%s%s", c->id, what);
-    return docker_call(c->engine, method, path, NULL, status, answer, e);
-}
-
-/* ---- images ---- */
-
-int container_image(const struct docker *d, const char *image, struct container_image *out, struct err *e) {
-    char path[1024];
-    json_t *o = NULL;
-    long status;
-    *out = (struct container_image){0};
-    snprintf(path, sizeof path, "/images/%s/json", image);
-    int rc = docker_call(d, "GET", path, NULL, &status, &o, e);
-    if (rc && status == 404)
-        return err_set(
-            e, ERR_OUTSIDE,
-            "there is no image \"%s\" here; build it (make docker-build), name a registry that has it "
-            "(--registry HOST), or leave its stack out (--stacks)",
-            image);
-    if (rc) return rc;
-    const char *id = json_string_value(json_object_get(o, "Id"));
-    out->disk_bytes = (uint64_t)json_integer_value(json_object_get(o, "Size"));
-    snprintf(out->id, sizeof out->id, "%s", id ? id : "");
-    json_decref(o);
-    return 0;
-}
-
-/* A time span that events of layers open and close, in seconds. */
-static double span(int64_t from, int64_t to) {
-    return from && to > from ? (double)(to - from) / 1e9 : 0;
-}
-
-/* Download: from the first byte asked for to the last layer's last; extraction: what the layers took one
- * after the other. Both overlap. */
-static void tell_pull(const struct docker_pull *p, struct run_image *image) {
-    int64_t downloaded = 0;
-    image->extract_s = 0;
-    for (unsigned i = 0; i < p->count; i++) {
-        const struct docker_layer *l = &p->layers[i];
-        if (!l->present && !l->downloaded_ns && !l->extracted_ns)
-            continue; /* "latest", "Digest": no layers */
-        image->layers++;
-        image->layers_present += l->present;
-        image->pull_bytes += l->present ? 0 : l->bytes;
-        if (l->downloaded_ns > downloaded) downloaded = l->downloaded_ns;
-        image->extract_s += span(l->extract_ns, l->extracted_ns);
-    }
-    image->download_s = span(p->start_ns, downloaded);
-    image->pull_s = (double)(p->end_ns - p->start_ns) / 1e9;
-}
-
-/* The image pulled, none of the benchmark's being there before; the run is requested when the pull is. */
-static int pull(const struct run_container *k, struct run_outcome *out, struct err *e) {
-    struct docker_pull *p = malloc(sizeof *p);
-    char path[1024];
-    if (!p) return err_nomem(e);
-    for (const char *const *other = k->images; *other; other++) {
-        struct err gone = {0};
-        snprintf(path, sizeof path, "/images/%s", *other);
-        docker_call(k->engine, "DELETE", path, NULL, NULL, NULL, &gone);
-    }
-    out->end.request_ns = clock_real_ns();
-    int rc = docker_pull(k->engine, k->image, p, e);
-    if (!rc) tell_pull(p, &out->image);
-    free(p);
-    return rc;
-}
-
 /* ---- making one ---- */
-
-static json_t *strings(const char *const *words) {
-    json_t *a = json_array();
-    for (; words && *words; words++) json_array_append_new(a, json_string(*words));
-    return a;
-}
-
-static json_t *labels(void) {
-    char owner[32], started[32];
-    struct proc self = {0};
-    proc_read(getpid(), &self);
-    snprintf(owner, sizeof owner, "%ld", (long)getpid());
-    snprintf(started, sizeof started, "%llu", (unsigned long long)self.start_ticks);
-    return json_pack("{s:s,s:s}", owner_label, owner, started_label, started);
-}
 
 static json_t *limits(const struct container *c, const char *cpu_list) {
     const struct run_request *q = c->request;
     char parent[160];
     snprintf(parent, sizeof parent, "/%.150s", q->name);
-    json_t *o =
-        json_pack("{s:o,s:s,s:[s],s:[s],s:s,s:I,s:I,s:I}", "Binds", strings(q->container->mounts),
-                  "NetworkMode", q->container->network ? "host" : "none", "CapDrop", "ALL", "SecurityOpt",
-                  "no-new-privileges", "CpusetCpus", cpu_list, "NanoCpus", (json_int_t)llround(q->cpus * 1e9),
-                  "Memory", (json_int_t)q->memory_bytes, "MemorySwap", (json_int_t)q->memory_bytes);
+    json_t *o = json_pack("{s:o,s:s,s:s,s:I,s:I,s:I}", "Binds", container_strings(q->container->mounts),
+                          "NetworkMode", q->container->network ? "host" : "none", "CpusetCpus", cpu_list,
+                          "NanoCpus", (json_int_t)llround(q->cpus * 1e9), "Memory",
+                          (json_int_t)q->memory_bytes, "MemorySwap", (json_int_t)q->memory_bytes);
     if (o && c->has_parent) json_object_set_new(o, "CgroupParent", json_string(parent));
-    return o;
+    return container_confine(o);
 }
 
 static int create(struct container *c, const char *cpu_list, struct err *e) {
     const struct run_request *q = c->request;
-    char path[256];
-    json_t *answer = NULL;
-    json_t *env = strings(q->env);
+    json_t *env = container_strings(q->env);
     json_array_append_new(env, json_string("HOME=/tmp"));
-    json_t *body = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "Image", q->container->image, "User",
-                             q->container->user, "Cmd", strings(q->argv + 1), "Env", env, "Labels", labels(),
-                             "HostConfig", limits(c, cpu_list));
-    if (!body) return err_set(e, ERR_INPUT, "a path or name for the container is not UTF-8");
-    snprintf(path, sizeof path, "/containers/create?name=%s", q->name);
-    int rc = docker_call(c->engine, "POST", path, body, NULL, &answer, e);
-    json_decref(body);
-    const char *id = json_string_value(json_object_get(answer, "Id"));
-    if (!rc && !id) rc = err_set(e, ERR_OUTSIDE, "the container engine named no container");
-    if (!rc) snprintf(c->id, sizeof c->id, "%s", id);
-    json_decref(answer);
-    return rc;
+    json_t *body =
+        json_pack("{s:s,s:s,s:o,s:o,s:o}", "Image", q->container->image, "User", q->container->user, "Cmd",
+                  container_strings(q->argv + 1), "Env", env, "HostConfig", limits(c, cpu_list));
+    return container_make(&c->made, q->name, body, e);
 }
 
-/* Where it runs: its first process and its control group, as seen from here. */
-static pid_t look_inside(struct container *c, const struct runner *r) {
-    struct err e = {0};
-    json_t *o = NULL;
-    if (call(c, "GET", "/json", NULL, &o, &e)) return 0;
-    pid_t pid = (pid_t)json_integer_value(json_object_get(json_object_get(o, "State"), "Pid"));
-    c->has_inner = pid > 0 && r->sampling_by_group && group_of(&c->inner, &r->place, pid);
-    json_decref(o);
-    return pid;
+/* Whether `pid` is, as seen from here, the first process of a container: another kernel's numbers mean others
+ * here. */
+static bool is_first_inside(pid_t pid) {
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "re");
+    bool first = false;
+    while (f && fgets(line, sizeof line, f)) {
+        const char *last = strrchr(line, '\t');
+        if (strncmp(line, "NSpid:", 6) == 0) first = last > line + 6 && strcmp(last, "\t1\n") == 0;
+    }
+    if (f) fclose(f);
+    return first;
+}
+
+static int inspect(const struct container *c, json_t **o, const json_t **state, struct err *e) {
+    TRY(docker_look(c->made.engine, "/containers/*/json", c->made.id, INSPECT_S, o, e));
+    *state = json_object_get(*o, "State");
+    if (json_is_object(*state)) return 0;
+    json_decref(*o);
+    return err_set(e, ERR_OUTSIDE, "the container engine does not say how the container is");
+}
+
+/* Where it runs: its first process and its control group, as seen from here. *pid 0: it has ended already. */
+static int look_inside(struct container *c, const struct runner *r, pid_t *pid, struct err *e) {
+    for (int i = 0; i < 2; i++) { /* it may have ended between the two */
+        json_t *o = NULL;
+        const json_t *state;
+        TRY(inspect(c, &o, &state, e));
+        *pid = (pid_t)json_integer_value(json_object_get(state, "Pid"));
+        if (!json_is_true(json_object_get(state, "Running"))) *pid = 0;
+        json_decref(o);
+        if (*pid <= 0) return *pid = 0, 0;
+        if (!is_first_inside(*pid)) continue;
+        c->has_inner =
+            r->sampling_by_group && group_of(&c->inner, &r->place, *pid) &&
+            strstr(c->inner.dirs[GROUP_MEMORY], c->made.id); /* rootless, it may be in the user's own group */
+        return 0;
+    }
+    return err_set(e, ERR_OUTSIDE,
+                   "its processes cannot be seen from here: the engine runs them in a virtual machine, or "
+                   "weir is itself "
+                   "in a container; what they use could not be measured");
 }
 
 static void make_parent(struct container *c, const struct runner *r) {
     struct group_place top;
     struct err e = {0};
-    if (strcmp(c->engine->group_driver, "cgroupfs") != 0 || !r->sampling_by_group ||
+    if (strcmp(c->made.engine->group_driver, "cgroupfs") != 0 || !r->sampling_by_group ||
         !group_top(&top, &r->place))
         return;
     c->has_parent = group_make(&c->parent, &top, c->request->name, &(struct group_limits){0}, &e) == 0;
@@ -175,29 +107,47 @@ static void make_parent(struct container *c, const struct runner *r) {
 
 /* ---- watching it ---- */
 
+/* The engine broke the wait off: wait again, if it runs on. */
+static bool goes_on(struct container *c) {
+    struct err e = {0};
+    json_t *o = NULL;
+    const json_t *state;
+    c->lost = ++c->waits > WAITS || inspect(c, &o, &state, &e);
+    if (c->lost) return false;
+    bool running = json_is_true(json_object_get(state, "Running"));
+    json_decref(o);
+    if (!running) return false;
+    docker_wait_end(c->wait);
+    c->wait = NULL;
+    c->lost = docker_wait_start(c->made.engine, c->made.id, &c->wait, &e) != 0;
+    return !c->lost;
+}
+
 static bool container_wait(void *ctx, int timeout_ms, struct run_outcome *out) {
     struct container *c = ctx;
     struct err e = {0};
     int status;
     if (c->kill_ns && clock_mono_ns() >= c->kill_ns) {
         c->kill_ns = 0;
-        call(c, "POST", "/kill?signal=SIGKILL", NULL, NULL, &e);
+        container_call(&c->made, "POST", "/kill?signal=SIGKILL", NULL, &e);
     }
-    if (!docker_wait(c->wait, timeout_ms, &status)) return false;
+    if (!c->lost && !docker_wait(c->wait, timeout_ms, &status)) return false;
     out->end.exit_ns = clock_real_ns();
-    return true;
+    return c->lost || status >= 0 || !goes_on(c);
 }
 
 static void container_stop(void *ctx) {
     struct container *c = ctx;
     struct err e = {0};
+    long status;
     c->kill_ns = clock_mono_ns() + RUNNER_GRACE_MS * INT64_C(1000000);
-    call(c, "POST", "/kill?signal=SIGTERM", NULL, NULL, &e);
+    if (container_call(&c->made, "POST", "/kill?signal=SIGTERM", &status, &e) && !status) c->lost = true;
 }
 
 static void container_give_up(void *ctx) {
+    struct container *c = ctx;
     struct err e = {0};
-    call(ctx, "DELETE", "?force=1", NULL, NULL, &e);
+    container_discard(&c->made, &e);
 }
 
 static void keep_larger(uint64_t *a, uint64_t b) {
@@ -222,14 +172,18 @@ static void look_at_io(const struct container *c, struct keeper_report *end) {
     keep_larger(&end->written_bytes, sum.written_bytes);
 }
 
-/* The engine's own figures, once a second, beside ours: they take it some milliseconds. */
+/* The engine's own figures, once a second, beside ours: they take it some milliseconds; where they take
+ * longer, so seldom that nineteen twentieths of the time are left for ours. */
 static void look_at_stats(struct container *c, struct run_image *image) {
     int64_t now = clock_mono_ns();
     struct err e = {0};
     json_t *o = NULL;
     if (now < c->stats_ns) return;
-    c->stats_ns = now + STATS_EVERY_NS;
-    if (call(c, "GET", "/stats?stream=false&one-shot=true", NULL, &o, &e)) return;
+    int rc = docker_look(c->made.engine, "/containers/*/stats?stream=false&one-shot=true", c->made.id,
+                         STATS_S, &o, &e);
+    int64_t took = clock_mono_ns() - now;
+    c->stats_ns = now + (20 * took > STATS_EVERY_NS ? 20 * took : STATS_EVERY_NS);
+    if (rc) return;
     const json_t *memory = json_object_get(o, "memory_stats"),
                  *cpu = json_object_get(json_object_get(o, "cpu_stats"), "cpu_usage");
     double cpu_s = (double)json_integer_value(json_object_get(cpu, "total_usage")) / 1e9;
@@ -260,20 +214,23 @@ static bool container_look(void *ctx, struct run_outcome *out) {
 /* How it ended, as waitpid would say: engines add 128 to a signal. */
 static int end_state(struct container *c, struct run_outcome *out, struct err *e) {
     json_t *o = NULL;
-    TRY(call(c, "GET", "/json", NULL, &o, e));
-    const json_t *state = json_object_get(o, "State");
-    int code = (int)json_integer_value(json_object_get(state, "ExitCode"));
-    out->end.status = code > 128 && code < 128 + 65 ? code - 128 : (code & 0xff) << 8;
+    const json_t *state;
+    TRY(inspect(c, &o, &state, e));
+    const json_t *code = json_object_get(state, "ExitCode");
+    json_int_t n = json_integer_value(code);
+    bool told =
+        json_is_integer(code) && n >= 0 && n <= 255 && !json_is_true(json_object_get(state, "Running"));
+    out->end.status = n > 128 && n < 128 + 65 ? (int)n - 128 : (int)n << 8;
     if (json_is_true(json_object_get(state, "OOMKilled")) && !out->oom_kills) out->oom_kills = 1;
     json_decref(o);
-    return 0;
+    return told ? 0 : err_set(e, ERR_OUTSIDE, "the container engine does not say how the container ended");
 }
 
 static int save_output(struct container *c, struct err *e) {
     const char *path = c->request->output_file;
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) return err_errno(e, ERR_OUTSIDE, "could not open \"%s\"", path);
-    int rc = docker_logs(c->engine, c->id, fd, e);
+    int rc = docker_logs(c->made.engine, c->made.id, fd, e);
     close(fd);
     return rc;
 }
@@ -287,9 +244,10 @@ static int run_created(struct container *c, const struct runner *r, struct run_o
                       .stop = container_stop,
                       .give_up = container_give_up,
                       .ctx = c};
-    TRY(call(c, "POST", "/start", NULL, NULL, e));
-    TRY(docker_wait_start(c->engine, c->id, &c->wait, e));
-    pid_t pid = look_inside(c, r);
+    TRY(container_call(&c->made, "POST", "/start", NULL, e));
+    TRY(docker_wait_start(c->made.engine, c->made.id, &c->wait, e));
+    pid_t pid;
+    TRY(look_inside(c, r, &pid, e));
     struct proc first = {0};
     if (pid > 0) proc_read(pid, &first);
     w.group = c->has_parent ? &c->parent : NULL;
@@ -301,6 +259,7 @@ static int run_created(struct container *c, const struct runner *r, struct run_o
     keep_larger(&out->peak_bytes, c->last.peak);
     keep_larger(&out->cpu_ns, c->last.cpu_ns);
     run_events_read(q->events_file, &out->events);
+    if (!rc && c->lost) rc = err_set(e, ERR_OUTSIDE, "the container engine stopped answering while it ran");
     if (!rc) rc = end_state(c, out, e);
     if (!rc) rc = save_output(c, e);
     if (!rc && q->flush_dir) out->flush_s = runner_flush(q->flush_dir);
@@ -309,115 +268,23 @@ static int run_created(struct container *c, const struct runner *r, struct run_o
 
 int container_run(const struct runner *r, const struct run_request *q, struct run_outcome *out,
                   struct err *e) {
-    struct container c = {.request = q, .engine = q->container->engine};
+    struct container c = {.request = q, .made = {.engine = q->container->engine}};
     char list[1024];
     cpu_set_t set;
     runner_choose_cpus(r, q->cpus, &set, list, sizeof list);
     out->end.request_ns = clock_real_ns();
-    if (q->container->images) TRY(pull(q->container, out, e));
+    if (q->container->images) TRY(container_pull(q->container, out, e));
     make_parent(&c, r);
     out->image.own_group = c.has_parent;
     out->image.create_ns = clock_real_ns();
     int rc = create(&c, list, e);
     if (!rc) rc = run_created(&c, r, out, e);
     docker_wait_end(c.wait);
-    if (*c.id) container_give_up(&c);
+    struct err left = {0}, first = {.code = rc};
+    if (rc) first = *e;
+    if (container_discard(&c.made, &left))
+        rc = err_set(e, rc ? rc : left.code, "%s%s%s", first.msg, rc ? "; " : "", left.msg);
     if (c.has_parent) group_remove(&c.parent);
     if (c.has_parent) group_sweep_top(q->name, 0);
     return rc ? err_prefix(e, "%s", q->container->image) : 0;
-}
-
-/* ---- what an image says of itself ---- */
-
-/* What `argv` prints in the folder of the image's entry point, into `text`. */
-static int ask_image(const struct docker *d, const char *image, const char *const *argv, struct buf *text,
-                     int *status, struct err *e) {
-    char path[1024];
-    json_t *o = NULL, *answer = NULL;
-    struct container c = {.engine = d};
-    snprintf(path, sizeof path, "/images/%s/json", image);
-    TRY(docker_call(d, "GET", path, NULL, NULL, &o, e));
-    const json_t *entry = json_object_get(json_object_get(o, "Config"), "Entrypoint");
-    const char *run = json_string_value(json_array_get(entry, json_array_size(entry) - 1)),
-               *slash = run ? strrchr(run, '/') : NULL;
-    json_t *body =
-        json_pack("{s:s,s:o,s:[],s:s%,s:o,s:{s:s}}", "Image", image, "Entrypoint", strings(argv), "Cmd",
-                  "WorkingDir", slash ? run : "/", slash ? (size_t)(slash - run) : (size_t)1, "Labels",
-                  labels(), "HostConfig", "NetworkMode", "none");
-    int rc = body ? docker_call(d, "POST", "/containers/create", body, NULL, &answer, e) : err_nomem(e);
-    const char *id = json_string_value(json_object_get(answer, "Id"));
-    if (id) snprintf(c.id, sizeof c.id, "%s", id);
-    json_decref(body);
-    json_decref(answer);
-    json_decref(o);
-    int fd = rc ? -1 : memfd_create("weir", MFD_CLOEXEC);
-    if (!rc && fd < 0) rc = err_errno(e, ERR_OUTSIDE, "could not make a file in memory");
-    if (!rc) rc = call(&c, "POST", "/start", NULL, NULL, e);
-    if (!rc) rc = docker_wait_start(d, c.id, &c.wait, e);
-    while (!rc && !docker_wait(c.wait, 100, status)) rc = interrupt_check(e);
-    if (!rc) rc = docker_logs(d, c.id, fd, e);
-    char chunk[4096];
-    ssize_t n;
-    for (off_t at = 0; !rc && (n = pread(fd, chunk, sizeof chunk, at)) > 0; at += n)
-        rc = buf_add(text, chunk, (size_t)n, e);
-    if (fd >= 0) close(fd);
-    docker_wait_end(c.wait);
-    if (*c.id) container_give_up(&c);
-    return rc;
-}
-
-int container_versions(const struct docker *d, const char *image, struct stack *s, json_t **found,
-                       const char **why, struct err *e) {
-    struct buf text;
-    struct err problem = {0};
-    int status = -1;
-    *found = NULL;
-    *why = "stack.yaml names no versions command";
-    if (!s->versions) return 0;
-    buf_init(&text, 1 << 16);
-    int rc = ask_image(d, image, s->versions, &text, &status, &problem);
-    if (!rc && status == 0) *found = json_loadb((const char *)text.data, text.len, 0, NULL);
-    if (!json_is_object(*found)) {
-        json_decref(*found);
-        *found = NULL;
-        *why = arena_printf(&s->arena, "%s", rc ? problem.msg : "its versions command failed in its image");
-    }
-    buf_release(&text);
-    if (rc == ERR_INTERRUPTED) return err_set(e, rc, "%s", problem.msg);
-    return *why ? 0 : err_nomem(e);
-}
-
-/* ---- what was left behind ---- */
-
-/* Whether the process that began it still is: its number may be another's by now. */
-static bool is_owned(const json_t *its_labels) {
-    const char *owner = json_string_value(json_object_get(its_labels, owner_label)),
-               *started = json_string_value(json_object_get(its_labels, started_label));
-    struct proc p;
-    return owner && started && proc_read((pid_t)strtol(owner, NULL, 10), &p) &&
-           p.start_ticks == strtoull(started, NULL, 10);
-}
-
-unsigned container_sweep(const struct docker *d, const char *prefix, unsigned age_s) {
-    struct err e = {0};
-    json_t *list = NULL, *one;
-    size_t i;
-    unsigned swept = 0;
-    if (docker_call(d, "GET", "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22weir.owner%22%5D%7D",
-                    NULL, NULL, &list, &e))
-        return 0;
-    json_array_foreach(list, i, one) {
-        struct container c = {.engine = d};
-        const char *id = json_string_value(json_object_get(one, "Id")),
-                   *name = json_string_value(json_array_get(json_object_get(one, "Names"), 0));
-        if (!id || !name || strncmp(name + 1, prefix, strlen(prefix)) != 0) continue;
-        if (is_owned(json_object_get(one, "Labels"))) continue;
-        snprintf(c.id, sizeof c.id, "%s", id);
-        container_give_up(&c);
-        group_sweep_top(name + 1, 0);
-        swept++;
-    }
-    json_decref(list);
-    group_sweep_top(prefix, age_s);
-    return swept;
 }

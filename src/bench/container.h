@@ -24,18 +24,22 @@ struct run_container {
 };
 
 /* runner_run for a request with a container: argv[0] is the image's entry point, the rest its arguments; dir
- * and input are not looked at. ERR_OUTSIDE, too: no such image, a pull that failed. */
+ * and input are not looked at. ERR_OUTSIDE, too: no such image, a pull that failed, an engine that leaves a
+ * limit out or falls silent, a container that could not be removed. */
 int container_run(const struct runner *r, const struct run_request *q, struct run_outcome *out,
                   struct err *e);
 
-/* The image is there: its bytes on disk. ERR_OUTSIDE says how to get it. */
+/* The image is there: its bytes on disk. ERR_OUTSIDE says how to get it; ERR_INPUT: it is no stack's, or
+ * another processor's. */
 struct container_image {
     uint64_t disk_bytes;
     char id[80];
 };
 int container_image(const struct docker *d, const char *image, struct container_image *out, struct err *e);
 
-/* What the stack's `versions` command prints in its image; as stack_versions. */
+/* What the stack's `versions` command prints in its image; as stack_versions. Its container's name begins
+ * with CONTAINER_VERSIONS. */
+#define CONTAINER_VERSIONS "weir-versions-"
 int container_versions(const struct docker *d, const char *image, struct stack *s, json_t **found,
                        const char **why, struct err *e);
 

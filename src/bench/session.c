@@ -189,8 +189,8 @@ static json_t *metrics(const struct session *s, const struct session_result *r) 
                   {"output_files", (int64_t)r->output.files},
                   {"output_row_groups", r->output.row_groups},
                   {"peak_memory_bytes", grouped && o->peak_bytes ? (int64_t)o->peak_bytes : -1},
-                  {"peak_anon_bytes", (int64_t)o->sampler->peak_anon},
-                  {"peak_cache_bytes", grouped ? (int64_t)o->sampler->peak_cache : -1},
+                  {"peak_anon_bytes", o->sampler->looks ? (int64_t)o->sampler->peak_anon : -1},
+                  {"peak_cache_bytes", grouped && o->sampler->looks ? (int64_t)o->sampler->peak_cache : -1},
                   {"read_bytes", (int64_t)o->end.read_bytes},
                   {"written_bytes", (int64_t)o->end.written_bytes},
                   {"read_chars", (int64_t)o->end.read_chars},
@@ -230,6 +230,8 @@ static json_t *unavailable(const struct session *s, const struct session_result 
                                                 : "no control group can be made here"));
     if (!grouped)
         json_object_set_new(u, "peak_cache_bytes", json_string("no control group can be made here"));
+    if (!r->outcome.sampler->looks)
+        json_object_set_new(u, "peak_anon_bytes", json_string("it had ended before it could be looked at"));
     if (r->outcome.pressure_us[PRESSURE_CPU] < 0)
         json_object_set_new(u, "pressure_cpu_us",
                             json_string("this kernel has no pressure stall information"));

@@ -26,6 +26,7 @@ static int until_over(struct watch *w, struct err *e) {
     const double timeout_s = w->request->timeout_s;
     int64_t next = w->start_ns, deadline = INT64_MAX, gone = INT64_MAX;
     if (timeout_s > 0) deadline = w->start_ns + (int64_t)(timeout_s * 1e9);
+    bool given_up = false;
     int rc = 0;
     for (;;) {
         int64_t now = clock_mono_ns();
@@ -42,9 +43,12 @@ static int until_over(struct watch *w, struct err *e) {
             deadline = INT64_MAX;
             gone = now + PATIENCE_MS * INT64_C(1000000);
         }
+        if (now >= gone && given_up)
+            return rc ? rc : err_set(e, ERR_OUTSIDE, "it was killed, and nothing says that it has ended");
         if (now >= gone) {
             w->give_up(w->ctx);
-            gone = INT64_MAX;
+            given_up = true;
+            gone = clock_mono_ns() + RUNNER_GRACE_MS * INT64_C(1000000);
         }
         if (now < next) continue;
         look(w, now);

@@ -24,7 +24,7 @@ struct watch {
 /* Just before the run begins. */
 void watch_begin(struct watch *w);
 
-/* ERR_INTERRUPTED: the user's; the run was ended. */
+/* ERR_INTERRUPTED: the user's; the run was ended. ERR_OUTSIDE: it was, and does not end. */
 int watch_run(struct watch *w, struct err *e);
 
 #endif

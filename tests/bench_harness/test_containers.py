@@ -146,13 +146,13 @@ def test_what_fails_and_what_hangs(world, containers):
 
 
 def begun(world, containers, *args: str) -> subprocess.Popen:
-    stack(world, containers, "endless", "while :; do /bin/load cpu 0.05; done\n")
+    stack(world, containers, "endless", "trap 'exit 1' TERM\nwhile :; do /bin/load cpu 0.05; done\n")
     p = plan(world, ["endless"])
     started = subprocess.Popen(world.command(p, *args), env=world.environment(), stderr=subprocess.DEVNULL)
-    for _ in range(200):
-        if any(c.startswith("weir-") for c in containers.containers()):
+    for _ in range(400):
+        if any(c.endswith("-endless") for c in containers.containers()):
             return started
-        time.sleep(0.1)
+        time.sleep(0.05)
     started.kill()
     raise AssertionError("no container was begun")
 
