@@ -80,7 +80,7 @@ function table(caption, head, rows, { text = [], wrap = [], rowClass = () => nul
     h(
       "table",
       {},
-      h("caption", {}, caption),
+      h("caption", {}, h("span", {}, caption)),
       h("thead", {}, h("tr", {}, head.map((t, i) => h("th", { scope: "col", class: kind(i) && "text" }, t)))),
       h("tbody", {}, body),
     ),
@@ -260,7 +260,8 @@ function scaling(box, label, xLabel, xFormat, series) {
 /** A curve over the seconds of a run, phases shaded. */
 function overTime(box, label, yLabel, t, y, colour, yMax, xMax, phases) {
   const shade = (u) => {
-    const edges = [phases?.start, phases?.ready, phases?.committed].filter((v) => typeof v === "number");
+    const asked = phases?.create || 0; // of a container; a pull may be before it
+    const edges = [phases?.start, phases?.ready, phases?.committed].filter((v) => typeof v === "number").map((v) => v - asked);
     const { left, top, width, height } = u.bbox;
     u.ctx.save();
     u.ctx.fillStyle = `${ink("--soft")}22`;

@@ -22,9 +22,10 @@ struct container {
     bool has_parent, has_inner;
     struct group_usage last; /* of the inner one */
     uint64_t oom_kills;
-    int64_t kill_ns, stats_ns; /* CLOCK_MONOTONIC: when it is killed; of the next look at the statistics */
-    unsigned waits;            /* that the engine broke off */
-    bool lost;                 /* the engine no longer tells how it is */
+    int64_t create_ns, kill_ns,
+        stats_ns;   /* CLOCK_MONOTONIC: when it was asked for, is killed, the next statistics are due */
+    unsigned waits; /* that the engine broke off */
+    bool lost;      /* the engine no longer tells how it is */
 };
 
 /* ---- making one ---- */
@@ -127,7 +128,7 @@ static bool container_wait(void *ctx, int timeout_ms, struct run_outcome *out) {
     struct container *c = ctx;
     struct err e = {0};
     int status;
-    if (c->kill_ns && clock_mono_ns() >= c->kill_ns) {
+    if (!c->lost && c->kill_ns && clock_mono_ns() >= c->kill_ns) {
         c->kill_ns = 0;
         container_call(&c->made, "POST", "/kill?signal=SIGKILL", NULL, &e);
     }
@@ -200,7 +201,7 @@ static bool container_look(void *ctx, struct run_outcome *out) {
     struct container *c = ctx;
     struct group_usage now;
     look_at_io(c, &out->end);
-    look_at_stats(c, &out->image);
+    if (!c->lost) look_at_stats(c, &out->image);
     if (!c->has_inner) return !out->sampler->group && out->sampler->root > 0;
     group_read(&c->inner, &now);
     keep_larger(&c->oom_kills, now.oom_kills);
@@ -254,6 +255,7 @@ static int run_created(struct container *c, const struct runner *r, struct run_o
     w.pressure = c->has_parent && c->parent.v2 ? &c->parent : NULL;
     watch_begin(&w);
     sampler_start(out->sampler, c->has_inner ? &c->inner : NULL, first.parent);
+    out->sampler->start_ns = c->create_ns;
     int rc = watch_run(&w, e);
     keep_larger(&out->oom_kills, c->oom_kills);
     keep_larger(&out->peak_bytes, c->last.peak);
@@ -263,6 +265,21 @@ static int run_created(struct container *c, const struct runner *r, struct run_o
     if (!rc) rc = end_state(c, out, e);
     if (!rc) rc = save_output(c, e);
     if (!rc && q->flush_dir) out->flush_s = runner_flush(q->flush_dir);
+    return rc;
+}
+
+/* Remove it and its groups; `rc`: what went wrong before. Of an engine that is silent its processes are ended
+ * by ourselves, as far as we may. */
+static int end_container(struct container *c, int rc, struct err *e) {
+    struct err left = {0}, before = {.code = rc};
+    docker_wait_end(c->wait);
+    if (rc) before = *e;
+    if (container_discard(&c->made, &left)) {
+        if (c->has_inner) group_kill(&c->inner);
+        return err_set(e, rc ? rc : left.code, "%s%s%s", before.msg, rc ? "; " : "", left.msg);
+    }
+    if (c->has_parent) group_remove(&c->parent);
+    if (c->has_parent) group_sweep_top(c->request->name, 0);
     return rc;
 }
 
@@ -277,14 +294,8 @@ int container_run(const struct runner *r, const struct run_request *q, struct ru
     make_parent(&c, r);
     out->image.own_group = c.has_parent;
     out->image.create_ns = clock_real_ns();
+    c.create_ns = clock_mono_ns();
     int rc = create(&c, list, e);
     if (!rc) rc = run_created(&c, r, out, e);
-    docker_wait_end(c.wait);
-    struct err left = {0}, first = {.code = rc};
-    if (rc) first = *e;
-    if (container_discard(&c.made, &left))
-        rc = err_set(e, rc ? rc : left.code, "%s%s%s", first.msg, rc ? "; " : "", left.msg);
-    if (c.has_parent) group_remove(&c.parent);
-    if (c.has_parent) group_sweep_top(q->name, 0);
-    return rc ? err_prefix(e, "%s", q->container->image) : 0;
+    return end_container(&c, rc, e) ? err_prefix(e, "%s", q->container->image) : 0;
 }

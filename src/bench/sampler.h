@@ -17,7 +17,7 @@ struct sampler_point {
 struct sampler {
     const struct group *group;              /* NULL: by /proc */
     pid_t root;                             /* processes below it are looked at */
-    int64_t start_ns;                       /* CLOCK_MONOTONIC */
+    int64_t start_ns;                       /* CLOCK_MONOTONIC, of the request: points are so much later */
     uint64_t peak_anon, peak_cache;         /* anonymous + shared; of all looks, not of the points kept */
     uint64_t cost_ns;                       /* CPU time of looking */
     unsigned looks, count, merged, pending; /* each point holds `merged` looks; the last one, `pending` */

@@ -26,9 +26,11 @@ def containers():
     # A short path: a socket's name has 107 bytes at most.
     folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-docker-"))
     made = docker.start(folder)
-    yield made
-    assert made.containers() == []
-    made.close()
+    try:
+        yield made
+        assert made.containers() == []
+    finally:
+        made.close()
 
 
 @pytest.fixture
@@ -78,6 +80,9 @@ def test_what_a_container_uses_is_measured(world, containers):
         assert m["peak_memory_bytes"] >= m["peak_anon_bytes"]
     assert loaded["peak_anon_bytes"] == pytest.approx(300 * MB, rel=0.03)
     assert loaded["cpu_s"] - plain["cpu_s"] == pytest.approx(2, abs=0.3)  # starting a container costs some
+    series = samples["loaded"]["series"]
+    assert max(series["cpu_percent"]) < 100 * os.cpu_count() + 50, "what starting took is of the time before"
+    assert samples["loaded"]["phases"]["create"] < series["t_s"][0] <= series["t_s"][-1] <= loaded["total_s"]
     image = samples["loaded"]["image"]
     assert image["name"] == "weir-loaded:latest"
     assert image["disk_bytes"] > 1 * MB

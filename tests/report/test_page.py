@@ -98,6 +98,11 @@ def test_fits_a_phone(tmp_path: pathlib.Path, driver: str, dark: bool, charts: b
     with browser.browser(driver, width=360, dark=dark) as session:
         session.open(made)
         assert session.run("return [document.documentElement.scrollWidth, innerWidth]") == [360, 360]
+        session.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        widest = (
+            "return Math.max(...[...document.querySelectorAll('caption span')].map((s) => s.offsetWidth))"
+        )
+        assert 100 < session.run(widest) < 360, "what a wide table is about can be read without scrolling"
         paper = session.run("return getComputedStyle(document.body).backgroundColor")
         assert paper == ("rgb(21, 24, 28)" if dark else "rgb(255, 255, 255)")
         assert session.complaints() == []
