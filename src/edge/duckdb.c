@@ -108,6 +108,11 @@ int duckdb_prepare_s3(const struct duckdb *d, const struct store_options *o, str
         TRY(buf_printf(sql, e, "; SET s3_use_ssl = %s",
                        strncmp(at.s3_endpoint, "http:", 5) == 0 ? "false" : "true"));
     }
+    const char *authorities = getenv("AWS_CA_BUNDLE");
+    if (authorities && *authorities) {
+        TRY(buf_add_str(sql, "; SET ca_cert_file = ", e));
+        TRY(duckdb_add_literal(sql, authorities, e));
+    }
     return buf_printf(sql, e, "; SET s3_url_style = '%s';", at.s3_style == STORE_S3_PATH ? "path" : "vhost");
 }
 

@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import time
@@ -16,68 +15,12 @@ from tools import engine
 from tools.minio import BUCKET
 from tools.proxy import Proxy
 
-PREFIX = re.compile(r"s3://[^/]+/")
-
-
-class Lake(engine.Lake):
-    """Catalog in a folder, warehouse on S3."""
-
-    def __init__(self, folder: pathlib.Path, server, mmdb: pathlib.Path, endpoint: str = "") -> None:
-        super().__init__(folder / "lake")
-        self.server, self.prefix = server, folder.name
-        self.env = {
-            **server.env,
-            "WEIR_MMDB": str(mmdb),
-            "WEIR_WAREHOUSE": f"s3://{BUCKET}/{self.prefix}",
-            "WEIR_S3_ENDPOINT": endpoint or server.endpoint,
-            "WEIR_DUCKDB": os.environ.get("WEIR_DUCKDB", ""),
-        }
-        if not self.env["WEIR_DUCKDB"]:
-            del self.env["WEIR_DUCKDB"]
-
-    def weir(self, command: str, *args: str | os.PathLike, **more) -> engine.Outcome:
-        """With the environment as the only place that names the warehouse."""
-        env = {**self.env, **more.pop("env", {})}
-        return engine.weir(command, *args, env={**env, "WEIR_LAKE": str(self.path)}, **more)
-
-    def objects(self, part: str = "") -> dict[str, int]:
-        found = self.server.client().objects(BUCKET, f"{self.prefix}/")
-        return {k: n for k, n in found.items() if part in k}
-
-    def no_uploads(self) -> bool:
-        """MinIO keeps parts of uploads in this folder until they are completed or aborted."""
-        folder = self.server.data / ".minio.sys/multipart"
-        return not any(p.is_file() for p in folder.rglob("*")) if folder.exists() else True
+from s3.lake import Lake, arrow, local_rows, same
 
 
 @pytest.fixture
 def lake(tmp_path, server, mmdb) -> Lake:
     return Lake(tmp_path, server, mmdb)
-
-
-def arrow(lake: Lake, table: str, server):
-    """The table as PyIceberg reads it from S3."""
-    from pyiceberg.table import StaticTable
-
-    access, secret = server.keys
-    properties = {
-        "s3.endpoint": server.endpoint,
-        "s3.access-key-id": access,
-        "s3.secret-access-key": secret,
-        "s3.region": "us-east-1",
-    }
-    return StaticTable.from_metadata(lake.location(table), properties).scan().to_arrow()
-
-
-def local_rows(folder: pathlib.Path, inputs: list, mmdb: pathlib.Path) -> dict[str, int]:
-    plain = engine.Lake(folder)
-    return plain.run(inputs, mmdb).ledger
-
-
-def same(ledger: dict, other: dict) -> bool:
-    return all(
-        ledger[k] == other[k] for k in ("rows_in", "rows_out", "rejected", "nulled", "sessions", "users")
-    )
 
 
 def test_tables(lake, server, mmdb, data, tmp_path):
@@ -109,17 +52,12 @@ def test_tables(lake, server, mmdb, data, tmp_path):
     assert arrow(lake, "events", server).num_rows == 2 * expected["rows_out"]
 
 
-def httpfs(lake: Lake) -> None:
-    if "httpfs" in lake.weir("sql", "select 1").err:
-        pytest.skip("DuckDB's httpfs is not installed: scripts/setup --s3")
-
-
 def test_sql_and_verify(lake, server, mmdb, data, tmp_path):
     file = data / "csv/events.csv"
     plain = engine.Lake(tmp_path / "plain")
     expected = plain.run([file], mmdb).ledger
     assert lake.weir("run", "--json", file).code == 0
-    httpfs(lake)
+    lake.needs_httpfs()
     done = lake.weir("sql", "--json", "select count(*) as n from events")
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out) == [{"n": expected["rows_out"]}], "nothing but the answer"
@@ -363,6 +301,16 @@ def test_keys_are_nowhere(lake, server, data):
         assert secret.encode() not in server.client().get(BUCKET, key)
 
 
-def test_stack_without_s3(lake, data):
-    done = lake.weir("run", "--stack", "pythonic", data / "csv/events.csv")
-    assert done.code == 3 and "the stack pythonic does not read or write S3" in done.err
+def test_stack_without_s3(lake, data, tmp_path):
+    folder = tmp_path / "stacks/local"
+    folder.mkdir(parents=True)
+    for name in ("run", "setup"):
+        (folder / name).write_text("#!/bin/sh\nexit 1\n")
+        (folder / name).chmod(0o755)
+    (folder / "stack.yaml").write_text(
+        'name: local\ntitle: Local\nurl: https://example.org\nmade_by: others\nversions: ["true"]\n'
+        'backends: [process]\nfeatures: [csv]\ncolour: "#0072B2"\nvariants: {}\n'
+    )
+    env = {"WEIR_STACKS": str(folder.parent)}
+    done = lake.weir("run", "--stack", "local", data / "csv/events.csv", env=env)
+    assert done.code == 3 and "the stack local does not read or write S3" in done.err

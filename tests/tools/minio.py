@@ -39,7 +39,9 @@ def program() -> pathlib.Path | None:
 class Minio:
     """One drive, one user."""
 
-    def __init__(self, folder: pathlib.Path | None = None) -> None:
+    def __init__(self, folder: pathlib.Path | None = None, certificates: pathlib.Path | None = None) -> None:
+        """`certificates`: a folder with public.crt, private.key and their authority's authority.crt; TLS only then."""
+        self.certificates = certificates
         place = os.environ.get("WEIR_TEST_TMP", "/dev/shm")
         parent = place if os.access(place, os.W_OK) else None
         self.folder = folder or pathlib.Path(tempfile.mkdtemp(prefix="weir-minio-", dir=parent))
@@ -65,19 +67,23 @@ class Minio:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificates else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def env(self) -> dict[str, str]:
         access, secret = self.keys
-        return {
+        out = {
             "AWS_ACCESS_KEY_ID": access,
             "AWS_SECRET_ACCESS_KEY": secret,
             "WEIR_S3_ENDPOINT": self.endpoint,
         }
+        if self.certificates:
+            out["AWS_CA_BUNDLE"] = str(self.certificates / "authority.crt")
+        return out
 
     def client(self) -> S3:
-        return S3(self.endpoint, *self.keys)
+        authority = self.certificates / "authority.crt" if self.certificates else None
+        return S3(self.endpoint, *self.keys, authority=authority)
 
     def start(self, port: int = 0, console: int = 0) -> None:
         """On the port it had, unless said; its console on another, or without."""
@@ -94,6 +100,8 @@ class Minio:
             "MINIO_DOMAIN": "localhost",
         }
         command = [str(binary), "server", str(self.data), "--address", f"127.0.0.1:{self.port}", "--quiet"]
+        if self.certificates:
+            command += ["--certs-dir", str(self.certificates)]
         if console:
             command += ["--console-address", f"127.0.0.1:{console}"]
         with open(self.log, "ab") as log:

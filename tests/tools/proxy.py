@@ -43,8 +43,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def read_body(self) -> bytes:
+        """Whole, also where it comes in chunks (RFC 9112, 7.1)."""
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        out = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            out.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        del self.headers["transfer-encoding"]
+        self.headers["content-length"] = str(sum(map(len, out)))
+        return b"".join(out)
+
     def forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = self.read_body()
         verdict = self.server.judge(self.command, self.path)
         if verdict == "cut":
             return self.close_now()

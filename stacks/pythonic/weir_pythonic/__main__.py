@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 STARTED_NS = time.time_ns()
 
-from .errors import BadInput, Stopped  # noqa: E402
+from .errors import BadInput, Failed, Stopped  # noqa: E402
 from .job import Job  # noqa: E402
+
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 
 
 class Signals:
@@ -53,6 +55,14 @@ def all_kept() -> Iterator[None]:
             gc.enable()
 
 
+def without_secrets(text: str) -> str:
+    """What a library says may be anything."""
+    for name in SECRETS:
+        value = os.environ.get(name)
+        text = text.replace(value, f"({name})") if value else text
+    return text
+
+
 def run(path: str, signals: Signals, started_ns: int) -> tuple[int, str]:
     """The exit code, and what to say."""
     try:
@@ -73,12 +83,14 @@ def run(path: str, signals: Signals, started_ns: int) -> tuple[int, str]:
         return 0, ""
     except BadInput as e:
         return 3, str(e)
+    except Failed as e:
+        return 4, str(e)
     except Stopped:
         return 130, "stopped"
     except Exception as e:
         if os.environ.get("WEIR_DEBUG"):
             raise
-        return 4, f"{type(e).__name__}: {e}".replace("\n", " ")
+        return 4, without_secrets(f"{type(e).__name__}: {e}".replace("\n", " "))
 
 
 def serve(signals: Signals) -> int:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import DataFile, ManifestContent
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -27,8 +28,12 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
+from . import s3
 from .errors import BadInput
 from .job import COLUMNS, Job, Pipeline
+
+if TYPE_CHECKING:
+    from pyarrow.fs import S3FileSystem
 
 ATTEMPTS = 10
 # It warns of every column without statistics; here they are left out on purpose (writing.py).
@@ -72,7 +77,15 @@ def open_catalog(job: Job) -> Catalog:
         path = Path("/" + uri.removeprefix("sqlite:").lstrip("/"))  # absolute, however many slashes
         path.parent.mkdir(parents=True, exist_ok=True)
         uri = f"sqlite:///{path}"
-    return SqlCatalog(c.get("name", "weir"), uri=uri, warehouse=c["warehouse"])
+    files = {"py-io-impl": f"{__name__}.{Files.__name__}"}
+    return SqlCatalog(c.get("name", "weir"), uri=uri, warehouse=c["warehouse"], **files)
+
+
+class Files(PyArrowFileIO):
+    """PyIceberg's way to files, by this stack's one client of S3: no key is a property of anything."""
+
+    def _initialize_s3_fs(self, netloc: str | None) -> S3FileSystem:
+        return s3.filesystem()
 
 
 class Target:
@@ -86,7 +99,8 @@ class Target:
         self.creation: CreateTableTransaction | None = None
         self.properties = {"format-version": "2", "write.parquet.compression-codec": "zstd"}
         try:
-            self.table = catalog.load_table(self.identifier)
+            with s3.telling(job.catalog["warehouse"], "read"):
+                self.table = catalog.load_table(self.identifier)
             self._check(schema, spec)
         except NoSuchTableError:
             catalog.create_namespace_if_not_exists(job.namespace)

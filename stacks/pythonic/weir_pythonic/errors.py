@@ -5,6 +5,10 @@ class BadInput(Exception):
     """Bad input or configuration: exit code 3, nothing written."""
 
 
+class Failed(Exception):
+    """The world outside: exit code 4, said in one line."""
+
+
 class Unbalanced(Exception):
     """The ledger does not balance (5.1): nothing is committed."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from . import fields, loose, parquet, reading
+from . import fields, loose, parquet, reading, s3
 from .errors import changed
 from .fields import Parsed, Shape
 from .job import Pipeline
@@ -22,9 +22,12 @@ def is_parquet(path: str) -> bool:
 
 def read_headers(p: Pipeline, inputs: Iterable[str]) -> list[Source]:
     """1.3: all of them, before any work."""
-    return [
-        (parquet if is_parquet(path) else reading).read_header(path, n, p) for n, path in enumerate(inputs)
-    ]
+
+    def read(item: tuple[int, str]) -> Source:
+        n, path = item
+        return (parquet if is_parquet(path) else reading).read_header(path, n, p)
+
+    return _all(read, list(enumerate(inputs)), lambda item: item[1])
 
 
 def parts(
@@ -46,8 +49,17 @@ def _as_it_is(parsed: Parsed, shape: Shape | None = None, timeless: bool = False
     return parsed
 
 
-def check_unchanged(sources: Iterable[Source]) -> None:
-    for source in sources:
+def check_unchanged(sources: list[Source]) -> None:
+    def check(source: Source) -> None:
         with reading.closing_errors(source.name):
             if reading.identity(source.path) != source.identity:
                 raise changed(source.name)
+
+    _all(check, sources, lambda source: source.path)
+
+
+def _all(work: Callable[[Any], Any], items: list[Any], path: Callable[[Any], str]) -> list[Any]:
+    """One after another; several at once where each takes a service's answers."""
+    if any(s3.is_s3(path(item)) for item in items):
+        return s3.each(work, items)
+    return [work(item) for item in items]

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from . import s3
 from .errors import BadInput
 from .fields import Parsed
 from .job import Pipeline
@@ -36,14 +37,18 @@ def frames(
     needed = sorted({source.where[c] for c in (*p.columns.values(), *(name for name, _ in p.keep))})
     wanted = [str(n) for n in sorted({source.where[c] for c in columns})]
     names = ", ".join(f"'{n}': 'VARCHAR'" for n in range(source.field_count))
+    remote = s3.is_s3(source.path)
+    path = f"weir://{s3.bare(source.path)}" if remote else source.path
     query = f"""
         SELECT {", ".join(f'"{n}"' for n in needed)}
-        FROM read_csv({_literal(source.path)}, auto_detect = false, columns = {{{names}}}, header = true,
+        FROM read_csv({_literal(path)}, auto_detect = false, columns = {{{names}}}, header = true,
             delim = {_quoted(p.delimiter)}, quote = '"', escape = '"', strict_mode = false, store_rejects = true,
             max_line_size = {RECORD_MAX}, buffer_size = {2 * RECORD_MAX}, compression = {_quoted(_compression(source.path))})
     """
     try:
         with duckdb.connect(config=settings) as db:
+            if remote:
+                db.register_filesystem(s3.for_duckdb())
             for batch in db.execute(query).to_arrow_reader(max(1, size // ROW_BYTES)):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
@@ -56,6 +61,8 @@ def frames(
                 none = pl.DataFrame(schema={n: pl.String for n in wanted})
                 yield Parsed(none, malformed, len(malformed))
     except duckdb.Error as e:
+        if remote and s3.is_of_s3(path, e):
+            raise s3.explained(source.path, "read", e) from e
         raise BadInput(f"{source.name}: {e}".splitlines()[0]) from e
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from . import s3
 from .errors import BadInput
 from .fields import Parsed
 from .job import Pipeline
@@ -16,6 +17,7 @@ from .reading import Source, closing_errors, identity
 from .timestamps import LONG_MAX, LONG_MIN
 
 READ_AHEAD = 1 << 20  # of each column
+READ_AHEAD_S3 = 4 << 20
 
 
 def _open(path: str) -> pq.ParquetFile:
@@ -23,15 +25,26 @@ def _open(path: str) -> pq.ParquetFile:
     with closing_errors(name):
         try:
             # Pages are read as they are needed, not whole column chunks; INT96 in µs has no overflow, and is floored.
+            remote = s3.is_s3(path)
             return pq.ParquetFile(
-                path, buffer_size=READ_AHEAD, pre_buffer=False, coerce_int96_timestamp_unit="us"
+                s3.open_file(path) if remote else path,
+                buffer_size=READ_AHEAD_S3 if remote else READ_AHEAD,
+                pre_buffer=False,
+                coerce_int96_timestamp_unit="us",
             )
         except (pa.ArrowException, NotImplementedError, OSError) as e:
+            _of_service(path, e)
             if "encrypted" in str(e):
                 raise BadInput(f"{name}: is encrypted, all its columns; decrypt it first") from e
             if isinstance(e, OSError) and e.strerror:
                 raise
             raise BadInput(f"{name}: not a readable Parquet file: {_line(e)}") from e
+
+
+def _of_service(path: str, e: Exception) -> None:
+    """Raises what is S3's fault, not the file's."""
+    if s3.is_of_s3(path, e):
+        raise s3.explained(path, "read", e) from e
 
 
 def _line(e: Exception) -> str:
@@ -102,6 +115,7 @@ def frames(source: Source, p: Pipeline, size: int, columns: Iterable[str]) -> It
             for batch in batches:
                 yield _parsed(batch, source, wanted, names)
         except (pa.ArrowException, OSError) as e:
+            _of_service(source.path, e)
             raise BadInput(f"{source.name}: {_column_of(file, group, wanted, names)}: {_line(e)}") from e
 
 

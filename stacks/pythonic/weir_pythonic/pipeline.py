@@ -20,12 +20,12 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from . import limits
+from . import limits, s3
 from .cleanse import REQUIRED, Cleanser
 from .committing import BY_DAY, EVENT_FIELDS, Target, events_schema, open_catalog, rejects_schema
 from .copies import Copies
 from .country import Countries
-from .errors import changed
+from .errors import BadInput, Failed, changed
 from .fields import Shape
 from .inputs import Part, check_unchanged, parts, read_headers
 from .job import COLUMNS, REASONS, Job
@@ -118,6 +118,8 @@ class Run:
     def prepare(self) -> None:
         """Everything that can be refused, before any work (exit 3)."""
         job = self.job
+        s3.use(job.catalog.get("s3"))
+        s3.check([*job.inputs, job.catalog["warehouse"]])
         self.sources = read_headers(self.p, job.inputs)
         self.countries = Countries(job.mmdb)
         catalog = open_catalog(job)
@@ -126,7 +128,13 @@ class Run:
         names = [name for name, _, _ in EVENT_FIELDS]
         keep = [name for name, _ in self.p.keep]
         doubles = [name for name, kind in self.p.keep if kind == "double"]
-        self.event_files = DataFiles(self.events.table, names + keep, [*UNREPEATED, *doubles])
+        remote = s3.is_s3(self.events.table.location())
+        self.event_files = DataFiles(
+            self.events.table,
+            names + keep,
+            [*UNREPEATED, *doubles],
+            most_open=max(4, job.memory_bytes // 8 // s3.PART_BYTES) if remote else 0,
+        )
         self.reject_files = DataFiles(
             self.rejects.table, ("reason", *COLUMNS, "raw", "source_file"), ["event_id", "raw"]
         )
@@ -142,10 +150,11 @@ class Run:
             with hold():  # no signal between the two commits
                 self._commit()
         finally:
-            if not self.rejects.committed:
-                self.reject_files.discard()
-            if not self.events.committed:
-                self.event_files.discard()
+            with hold():  # a second signal must not keep the files
+                if not self.rejects.committed:
+                    self.reject_files.discard()
+                if not self.events.committed:
+                    self.event_files.discard()
         return self._result()
 
     def _work(self) -> None:
@@ -256,6 +265,8 @@ class Run:
             self._add_rejects(rejects)
         self._in_threads(self.days.flush, self.days.days())
         self._flush_rejects(1)
+        self._in_threads(self.event_files.close, list(self.event_files.open))
+        self._in_threads(self.reject_files.close, list(self.reject_files.open))
 
     def _event_part(self, item: tuple[int, Source, Part]) -> None:
         n, source, part = item
@@ -308,10 +319,14 @@ class Run:
             if target.held():
                 print(f"run {self.job.run_id} is in {target.identifier[1]} already: skipped", file=sys.stderr)
                 continue
+            name = ".".join(target.identifier)
             try:
-                target.commit(files.finish(), summary)
+                with s3.telling(target.table.location(), "write"):
+                    target.commit(files.finish(), summary)
+            except (BadInput, Failed) as e:
+                raise Failed(f"could not commit {name}: {e}") from e
             except Exception as e:
-                raise RuntimeError(f"could not commit {'.'.join(target.identifier)}: {e}") from e
+                raise RuntimeError(f"could not commit {name}: {e}") from e
 
     def _repeated(self, summary: dict[str, str]) -> dict[str, Any]:
         ledger = self.ledger

@@ -10,17 +10,19 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 import numpy as np
 import zstandard
 
+from . import s3
 from .errors import BadInput, changed
 from .job import Pipeline
 
 RECORD_MAX = 16 << 20  # 1.4
 BOM = b"\xef\xbb\xbf"
 LF = 10
+PACKED = (".gz", ".zst")
 
 
 class Stream(Protocol):
@@ -30,8 +32,8 @@ class Stream(Protocol):
 class _Zstd:
     """All frames of a file; unlike zstandard's own reader it refuses a file that ends inside one."""
 
-    def __init__(self, path: str) -> None:
-        self.file = open(path, "rb")  # noqa: SIM115
+    def __init__(self, file: Stream) -> None:
+        self.file = file
         self.inside = None
         self.ready: list[bytes] = []
         self.ready_bytes = 0
@@ -61,12 +63,18 @@ class _Zstd:
         return out
 
 
-def _open(path: str) -> Stream:
+def _open(path: str) -> tuple[Stream, tuple[int, ...]]:
+    """Unpacked, and the file's identity."""
+    file: Stream
+    if s3.is_s3(path):
+        file = s3.Stream(path)
+        before = file.identity
+    else:
+        before = _local_identity(path)
+        file = open(path, "rb", buffering=-1 if path.endswith(PACKED) else 0)  # noqa: SIM115
     if path.endswith(".gz"):
-        return gzip.open(path, "rb")
-    if path.endswith(".zst"):
-        return _Zstd(path)
-    return open(path, "rb", buffering=0)
+        return gzip.GzipFile(fileobj=cast(IO[bytes], file), mode="rb"), before
+    return _Zstd(file) if path.endswith(".zst") else file, before
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Source:
 
     @property
     def packed(self) -> bool:
-        return self.path.endswith((".gz", ".zst", ".parquet"))
+        return self.path.endswith((*PACKED, ".parquet"))
 
 
 @dataclass(frozen=True)
@@ -154,6 +162,10 @@ def _split_fields(record: bytes, delimiter: str) -> list[bytes] | None:
 
 
 def identity(path: str) -> tuple[int, ...]:
+    return s3.identity(s3.open_file(path), path) if s3.is_s3(path) else _local_identity(path)
+
+
+def _local_identity(path: str) -> tuple[int, ...]:
     s = os.stat(path)
     return s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns
 
@@ -187,8 +199,8 @@ def _header(path: str, stream: Stream, p: Pipeline) -> tuple[bytes, bytes, int]:
 def read_header(path: str, index: int, p: Pipeline) -> Source:
     name = os.path.basename(path)
     with closing_errors(name):
-        before = identity(path)
-        record, _, _ = _header(path, _open(path), p)
+        stream, before = _open(path)
+        record, _, _ = _header(path, stream, p)
     fields = _split_fields(record, p.delimiter)
     try:
         names = None if fields is None else [f.decode().strip(" \t") for f in fields]
@@ -222,7 +234,9 @@ class closing_errors:
 def blocks(source: Source, p: Pipeline, size: int) -> Iterator[Block]:
     """The records after the header, in blocks of about `size` bytes."""
     with closing_errors(source.name):
-        stream = _open(source.path)
+        stream, now = _open(source.path)
+        if now != source.identity and s3.is_s3(source.path):
+            raise changed(source.name)
         _, carry, offset = _header(source.path, stream, p)
         if isinstance(stream, io.FileIO) and not p.multiline:
             yield from _lines_of(stream, source, offset, size)

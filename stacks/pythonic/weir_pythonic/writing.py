@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import os
 import threading
 import uuid
 from collections.abc import Iterable
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +21,8 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
 from pyiceberg.typedef import Record
+
+from . import s3
 
 ROLL_BYTES = 384 << 20  # 4.3: files of 128–512 MiB
 ARROW_TYPES = {
@@ -40,21 +44,46 @@ def local_path(location: str) -> str:
 class _File:
     def __init__(self, location: str, schema: pa.Schema, options: dict) -> None:
         self.location = location
-        self.path = Path(local_path(location))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.sink = pa.OSFile(str(self.path), "wb")
-        self.writer = pq.ParquetWriter(self.sink, schema, **options)
+        if s3.is_s3(location):
+            self.sink = s3.open_output(location)
+        else:
+            path = Path(local_path(location))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.sink = pa.OSFile(str(path), "wb")
+        self.footer: list[pq.FileMetaData] = []
+        self.size = 0
+        self.writer = pq.ParquetWriter(self.sink, schema, metadata_collector=self.footer, **options)
+
+    def write(self, rows: pa.Table) -> None:
+        with s3.telling(self.location, "write"):
+            self.writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+        self.size = self.sink.tell()
 
     def close(self) -> None:
-        self.writer.close()
-        self.sink.close()
+        with s3.telling(self.location, "write"):
+            self.writer.close()
+            self.size = self.sink.tell()
+            self.sink.close()
+
+    def discard(self) -> None:
+        """Nothing names it."""
+        if s3.is_s3(self.location):
+            # Completed first: the stream's end would do it at any time.
+            for step in (self.writer.close, self.sink.close, partial(s3.remove, self.location)):
+                with contextlib.suppress(OSError, ValueError, HTTPException):
+                    step()
+        else:
+            Path(local_path(self.location)).unlink(missing_ok=True)
 
 
 class DataFiles:
     """One file for each day, or one in all where day is None; `write` may be called by several threads."""
 
-    def __init__(self, table: Table, columns: Iterable[str], plain: Iterable[str]) -> None:
-        """`plain`: without a dictionary."""
+    def __init__(
+        self, table: Table, columns: Iterable[str], plain: Iterable[str], most_open: int = 0
+    ) -> None:
+        """`plain`: without a dictionary. `most_open`: when so many files are open each ends with its next row group."""
+        self.most_open = most_open
         self.table = table
         fields = [table.schema().find_field(c) for c in columns]
         self.schema = pa.schema(
@@ -86,10 +115,14 @@ class DataFiles:
             if not current:
                 current.append(self._new(day))
             file = current[0]
-            file.writer.write_table(rows, row_group_size=max(1, rows.num_rows))
-            if file.sink.tell() > ROLL_BYTES:
+            file.write(rows)
+            if file.size > ROLL_BYTES or self._too_many_open():
                 file.close()
                 current.clear()
+
+    def _too_many_open(self) -> bool:
+        with self.lock:
+            return 0 < self.most_open <= sum(bool(current) for _, current in self.open.values())
 
     def busy(self, day: int) -> bool:
         with self.lock:
@@ -106,22 +139,31 @@ class DataFiles:
             self.files.append((file, day))
         return file
 
+    def close(self, day: int | None) -> None:
+        """Ends this day's file; may be called by several threads."""
+        _, current = self.open[day]
+        for file in current:
+            file.close()
+        current.clear()
+
     def finish(self) -> list[DataFile]:
-        for _, current in self.open.values():
-            for file in current:
-                file.close()
-        self.open.clear()
+        for day in self.open:
+            self.close(day)
         return [self._data_file(file, day) for file, day in self.files]
 
     def discard(self) -> None:
         """Nothing names these files."""
-        for file, _ in self.files:
-            file.path.unlink(missing_ok=True)
+        files = [file for file, _ in self.files]
+        if any(s3.is_s3(file.location) for file in files):
+            s3.each(_File.discard, files)
+        else:
+            for file in files:
+                file.discard()
 
     def _data_file(self, file: _File, day: int | None) -> DataFile:
         schema = self.table.schema()
         statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=pq.read_metadata(file.path),
+            parquet_metadata=file.footer[0],
             stats_columns=compute_statistics_plan(schema, self.table.properties),
             parquet_column_mapping=parquet_path_to_id_mapping(schema),
         )
@@ -130,7 +172,7 @@ class DataFiles:
             file_path=file.location,
             file_format=FileFormat.PARQUET,
             partition=Record() if day is None else Record(day),
-            file_size_in_bytes=os.path.getsize(file.path),
+            file_size_in_bytes=file.size,
             sort_order_id=None,
             spec_id=self.table.metadata.default_spec_id,
             equality_ids=None,
