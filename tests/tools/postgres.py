@@ -111,11 +111,9 @@ class Postgres:
         """On the port it had, unless said."""
         if port:
             self.port_file.write_text(str(port))
-        self.as_owner(
-            ["pg_ctl", "-D", str(self.data), "-l", str(self.log), "-o", f"-p {self.port}"]
-            + ["-w", "-t", "60", "start"],
-            stdout=subprocess.DEVNULL,
-        )
+        command = ["pg_ctl", "-D", str(self.data), "-l", str(self.log), "-o", f"-p {self.port}"]
+        command += ["-w", "-t", "60", "start"]
+        self.as_owner(command, stdout=subprocess.DEVNULL)
 
     def running(self) -> bool:
         """Its pid file may be a crashed one's."""

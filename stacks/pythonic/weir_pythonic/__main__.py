@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 STARTED_NS = time.time_ns()
 
-from .errors import BadInput, Failed, Stopped  # noqa: E402
+from .errors import BadInput, Failed, Stopped, said  # noqa: E402
 from .job import Job  # noqa: E402
 
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
@@ -90,7 +90,7 @@ def run(path: str, signals: Signals, started_ns: int) -> tuple[int, str]:
     except Exception as e:
         if os.environ.get("WEIR_DEBUG"):
             raise
-        return 4, without_secrets(f"{type(e).__name__}: {e}".replace("\n", " "))
+        return 4, without_secrets(f"{type(e).__name__}: {said(e)}")
 
 
 def serve(signals: Signals) -> int:

@@ -27,9 +27,10 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from . import s3
-from .errors import BadInput
+from .errors import BadInput, Failed, said
 from .job import COLUMNS, Job, Pipeline
 
 if TYPE_CHECKING:
@@ -86,6 +87,15 @@ class Files(PyArrowFileIO):
 
     def _initialize_s3_fs(self, netloc: str | None) -> S3FileSystem:
         return s3.filesystem()
+
+
+@contextmanager
+def catalog_errors(job: Job) -> Iterator[None]:
+    """A database that does not answer, without what SQLAlchemy says of it."""
+    try:
+        yield
+    except SQLAlchemyError as e:
+        raise Failed(f"the catalog {job.catalog['uri']} failed: {said(e)}") from e
 
 
 class Target:

@@ -17,6 +17,11 @@ class Stopped(BaseException):
     """SIGTERM or SIGINT: like KeyboardInterrupt, no ordinary handler may swallow it."""
 
 
+def said(e: BaseException) -> str:
+    """In one line; of a database's error, what the database said, without the statement and its values."""
+    return " ".join(str(getattr(e, "orig", None) or e).split())
+
+
 def changed(name: str) -> BadInput:
     """The input is read twice."""
     return BadInput(f"{name}: was changed while it was read; run again when it is complete")

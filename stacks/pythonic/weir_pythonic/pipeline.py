@@ -22,10 +22,18 @@ import pyarrow as pa
 
 from . import limits, s3
 from .cleanse import REQUIRED, Cleanser
-from .committing import BY_DAY, EVENT_FIELDS, Target, events_schema, open_catalog, rejects_schema
+from .committing import (
+    BY_DAY,
+    EVENT_FIELDS,
+    Target,
+    catalog_errors,
+    events_schema,
+    open_catalog,
+    rejects_schema,
+)
 from .copies import Copies
 from .country import Countries
-from .errors import BadInput, Failed, changed
+from .errors import BadInput, Failed, changed, said
 from .fields import Shape
 from .inputs import Part, check_unchanged, parts, read_headers
 from .job import COLUMNS, REASONS, Job
@@ -122,9 +130,10 @@ class Run:
         s3.check([*job.inputs, job.catalog["warehouse"]])
         self.sources = read_headers(self.p, job.inputs)
         self.countries = Countries(job.mmdb)
-        catalog = open_catalog(job)
-        self.events = Target(catalog, job, job.events, events_schema(self.p), BY_DAY)
-        self.rejects = Target(catalog, job, job.rejects, rejects_schema(), type(BY_DAY)())
+        with catalog_errors(job):
+            catalog = open_catalog(job)
+            self.events = Target(catalog, job, job.events, events_schema(self.p), BY_DAY)
+            self.rejects = Target(catalog, job, job.rejects, rejects_schema(), type(BY_DAY)())
         names = [name for name, _, _ in EVENT_FIELDS]
         keep = [name for name, _ in self.p.keep]
         doubles = [name for name, kind in self.p.keep if kind == "double"]
@@ -326,7 +335,7 @@ class Run:
             except (BadInput, Failed) as e:
                 raise Failed(f"could not commit {name}: {e}") from e
             except Exception as e:
-                raise RuntimeError(f"could not commit {name}: {e}") from e
+                raise Failed(f"could not commit {name}: {said(e)}") from e
 
     def _repeated(self, summary: dict[str, str]) -> dict[str, Any]:
         ledger = self.ledger

@@ -22,16 +22,19 @@ def causes(e: BaseException) -> Iterator[Any]:
 
 
 def said(e: BaseException) -> str:
-    """The innermost message, which is the nearest to what went wrong."""
+    """The innermost message that there is, which is the nearest to what went wrong."""
     if not isinstance(e, Py4JJavaError | CapturedException):
         return f"{type(e).__name__}: {e}".replace("\n", " ")
-    innermost = None
-    for innermost in causes(e):  # noqa: B007
-        pass
-    if innermost is None:
+    telling = [(java, text) for java in causes(e) if (text := str(java.getMessage() or "").strip())]
+    if not telling:
         return str(e).split("\n")[0]
-    message = str(innermost.getMessage() or "").strip().split("\n")[0]
-    return f"{innermost.getClass().getSimpleName()}: {message}"
+    java, text = telling[-1]
+    return f"{java.getClass().getSimpleName()}: {text.splitlines()[0]}"
+
+
+def kinds(e: BaseException) -> set[str]:
+    """The names of the Java exceptions behind e."""
+    return {java.getClass().getSimpleName() for java in causes(e)}
 
 
 def file_that_failed(e: BaseException) -> str | None:

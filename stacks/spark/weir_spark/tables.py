@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from .errors import BadInput, Failed
 from .job import Job, Pipeline
-from .jvm import causes, said
+from .jvm import kinds, said
 
 EVENT_FIELDS = (
     ("event_id", "string", True),
@@ -44,6 +44,7 @@ WRITING = {
     "write.parquet.row-group-size-bytes": str(64 << 20),
     "write.target-file-size-bytes": str(384 << 20),
 }
+NOT_COMMITTED = {"CommitFailedException", "ValidationException", "AlreadyExistsException"}
 TABLE_PROPERTIES = {"format-version": "2", "write.parquet.compression-codec": "zstd"}
 
 
@@ -200,9 +201,8 @@ class Target:
             try:
                 return self._commit(summary)
             except Py4JJavaError as e:
-                kinds = {java.getClass().getSimpleName() for java in causes(e)}
-                if not (self.creation and "AlreadyExistsException" in kinds):
-                    self.committed = self._in_doubt(kinds)
+                if not (self.creation and "AlreadyExistsException" in kinds(e)):
+                    self.committed = self._in_doubt(e)
                     raise
             self.creation = None  # another run has made the table meanwhile
             self.table = self.lake.catalog.loadTable(self.identifier)
@@ -234,16 +234,17 @@ class Target:
         self.committed = True
         return True
 
-    def _in_doubt(self, kinds: set[str]) -> bool:
-        """Whether a commit that failed may have happened: its files are only discarded when it surely has not."""
-        if "CommitStateUnknownException" not in kinds:
+    def _in_doubt(self, e: Py4JJavaError) -> bool:
+        """Whether a commit that failed may have happened: its files are only discarded when it surely has not. The
+        catalog calls a connection that broke in the commit a failure like any other."""
+        if kinds(e) & NOT_COMMITTED:
             return False
         try:
             self.table = self.lake.catalog.loadTable(self.identifier)
             self.creation = None
             return self.held() is not None
-        except Py4JJavaError:
-            return True
+        except Py4JJavaError as unread:
+            return "NoSuchTableException" not in kinds(unread)
 
     def discard(self, files: list[Any] | None = None) -> None:
         """Nothing names these files."""
