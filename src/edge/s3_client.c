@@ -381,8 +381,8 @@ static int curl_failed(const struct call *c, CURLcode code, struct err *e) {
                        c->client->config.endpoint, why);
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
         return err_set(e, ERR_INPUT,
-                       "%s: the certificate of %s is not trusted (%s); set AWS_CA_BUNDLE to its authority's", what,
-                       c->client->config.endpoint, why);
+                       "%s: the certificate of %s is not trusted (%s); set AWS_CA_BUNDLE to its authority's",
+                       what, c->client->config.endpoint, why);
     return err_set(e, ERR_OUTSIDE, "%s: %s: %s", what, c->client->config.endpoint, why);
 }
 
