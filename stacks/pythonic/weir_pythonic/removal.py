@@ -54,6 +54,8 @@ class Remover:
             headers = self._signed(method, host, path, parameters)
             connection.request(method, f"{path}?{parameters}" if parameters else path, headers=headers)
             return connection.getresponse().read()
+        except http.client.HTTPException as e:
+            raise OSError(f"{host}: {e!r}") from e
         finally:
             connection.close()
 

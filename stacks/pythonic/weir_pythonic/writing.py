@@ -8,8 +8,8 @@ import threading
 import uuid
 from collections.abc import Iterable
 from functools import partial
-from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,6 +44,7 @@ def local_path(location: str) -> str:
 class _File:
     def __init__(self, location: str, schema: pa.Schema, options: dict) -> None:
         self.location = location
+        self.sink: Any
         if s3.is_s3(location):
             self.sink = s3.open_output(location)
         else:
@@ -52,7 +53,7 @@ class _File:
             self.sink = pa.OSFile(str(path), "wb")
         self.footer: list[pq.FileMetaData] = []
         self.size = 0
-        self.writer = pq.ParquetWriter(self.sink, schema, metadata_collector=self.footer, **options)
+        self.writer: Any = pq.ParquetWriter(self.sink, schema, metadata_collector=self.footer, **options)
 
     def write(self, rows: pa.Table) -> None:
         with s3.telling(self.location, "write"):
@@ -64,13 +65,15 @@ class _File:
             self.writer.close()
             self.size = self.sink.tell()
             self.sink.close()
+        self.writer = self.sink = None  # a closed one keeps its buffers
 
     def discard(self) -> None:
         """Nothing names it."""
         if s3.is_s3(self.location):
             # Completed first: the stream's end would do it at any time.
-            for step in (self.writer.close, self.sink.close, partial(s3.remove, self.location)):
-                with contextlib.suppress(OSError, ValueError, HTTPException):
+            ends = (self.writer.close, self.sink.close) if self.sink else ()
+            for step in (*ends, partial(s3.remove, self.location)):
+                with contextlib.suppress(OSError, ValueError):
                     step()
         else:
             Path(local_path(self.location)).unlink(missing_ok=True)
