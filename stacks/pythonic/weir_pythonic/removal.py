@@ -43,13 +43,12 @@ class Remover:
         host = at.netloc if self.path_style else f"{bucket}.{at.netloc}"
         path = "/" + quote(f"{bucket}/{key}" if self.path_style else key, safe="/-._~")
         parameters = _joined("=", "&", sorted((_quoted(k), _quoted(v)) for k, v in (query or {}).items()))
-        connection = (
-            http.client.HTTPSConnection(
-                host, timeout=TIMEOUT_S, context=ssl.create_default_context(cafile=self.authorities)
-            )
-            if at.scheme == "https"
-            else http.client.HTTPConnection(host, timeout=TIMEOUT_S)
-        )
+        connection: http.client.HTTPConnection
+        if at.scheme == "https":
+            tls = ssl.create_default_context(cafile=self.authorities)
+            connection = http.client.HTTPSConnection(at.netloc, timeout=TIMEOUT_S, context=tls)
+        else:  # to the endpoint itself: what is below localhost is no name to Python
+            connection = http.client.HTTPConnection(at.netloc, timeout=TIMEOUT_S)
         try:
             headers = self._signed(method, host, path, parameters)
             connection.request(method, f"{path}?{parameters}" if parameters else path, headers=headers)
