@@ -15,7 +15,7 @@ from tools.minio import BUCKET
 from tools.proxy import Proxy
 
 from s3.lake import Lake, same
-from s3.test_s3 import ERRORS
+from s3.test_s3 import ERRORS, FAULTS
 
 STACKS = ["pythonic"]
 
@@ -241,6 +241,18 @@ def test_virtual_hosts(lake, stack, server, data):
     assert done.code == 0, done.err
     assert lake.objects("/data/")
     assert not any(path.startswith(f"/{BUCKET}") for _, path in proxy.seen)
+
+
+@pytest.mark.parametrize("fault", ["slow down", "cut", "lost completion"])
+def test_faults_are_survived(lake, stack, server, mmdb, large, tmp_path, fault):
+    plain = native(tmp_path, [large], mmdb)
+    server.client().put(BUCKET, f"{stack}-faults/day.csv", large.read_bytes())
+    where = f"s3://{BUCKET}/{stack}-faults/day.csv"
+    with Proxy(server.port, FAULTS[fault]) as proxy:
+        done = lake.weir("run", "--json", "--stack", stack, where, env={"WEIR_S3_ENDPOINT": proxy.endpoint})
+    assert done.code == 0, done.err
+    assert same(done.ledger, plain.ledger)
+    assert lake.no_uploads()
 
 
 def test_server_started_anew(lake, stack, server, mmdb, large, tmp_path):
