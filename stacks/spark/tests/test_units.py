@@ -215,7 +215,7 @@ def test_bad_headers(tmp_path, data, says):
 def test_records_with_line_ends_inside(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(HEADER + b'1,"a\n\n""b",c\r\n\n2,"x"y,"z\n3,\n' + b'4,"' + b"q\n" * 100_000)
-    got = [r for batch in reading.cut_records(str(path), ",") for r in batch.column(0).to_pylist()]
+    got = [r for batch in reading.cut_records(str(path), path.name, ",") for r in batch.column(0).to_pylist()]
     assert got == [b'1,"a\n\n""b",c', b'2,"x"y,"z', b"3,", b'4,"' + b"q\n" * 100_000]
 
 

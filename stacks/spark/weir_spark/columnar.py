@@ -16,6 +16,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 
 from .errors import BadInput
 from .job import COLUMNS, EPOCH_UNITS, SPARK_TYPES, Pipeline
+from .reading import Opener, local
 from .sqltext import literal, named
 
 TEXT, WHOLE, FLOAT, NOTHING = "text", "whole", "float", "nothing"
@@ -61,11 +62,11 @@ def _kind(found: pa.DataType, int96: bool) -> str | None:
     return None
 
 
-def is_parquet(path: str) -> bool:
+def is_parquet(path: str, opened: Opener = local) -> bool:
     if path.endswith(".parquet"):
         return True
     try:
-        with open(path, "rb") as f:
+        with opened(path) as f:
             if f.read(4) != b"PAR1":
                 return False
             f.seek(-4, os.SEEK_END)
@@ -74,14 +75,15 @@ def is_parquet(path: str) -> bool:
         return False
 
 
-def read_footers(paths: list[str], p: Pipeline) -> list[ParquetSource]:
-    return [_read_footer(path, p) for path in paths]
+def read_footers(paths: list[str], p: Pipeline, opened: Opener = local) -> list[ParquetSource]:
+    return [_read_footer(path, p, opened) for path in paths]
 
 
-def _read_footer(path: str, p: Pipeline) -> ParquetSource:
+def _read_footer(path: str, p: Pipeline, opened: Opener) -> ParquetSource:
     name = os.path.basename(path)
     try:
-        footer = pq.read_metadata(path)
+        with opened(path) as file:
+            footer = pq.read_metadata(file)
         schema = footer.schema.to_arrow_schema()
     except (OSError, pa.ArrowException) as e:
         raise BadInput(f"{name}: {getattr(e, 'strerror', None) or e}".split("\n")[0]) from e

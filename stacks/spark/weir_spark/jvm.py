@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions.captured import CapturedException
 
-_READING = re.compile(r"reading file (?:file:)?(/.*?)(?:\.?\s*$|\. SQLSTATE|\.\s)", re.M)
+_READING = re.compile(r"reading file (?:file:)?(s3:/|)(/.*?)(?:\.?\s*$|\. SQLSTATE|\.\s)", re.M)
 
 
 def causes(e: BaseException) -> Iterator[Any]:
@@ -37,10 +37,17 @@ def kinds(e: BaseException) -> set[str]:
     return {java.getClass().getSimpleName() for java in causes(e)}
 
 
+def told(e: BaseException) -> str:
+    """All that the exceptions behind e say, and what they are."""
+    found = [f"{java.getClass().getSimpleName()}: {java.getMessage()}" for java in causes(e)]
+    return "\n".join([*found, "" if found else str(e)])
+
+
 def file_that_failed(e: BaseException) -> str | None:
     """The input that Spark could not read, if that is what happened."""
     for java in causes(e):
         found = _READING.search(str(java.getMessage() or ""))
         if found:
-            return "/" + unquote(found[1]).lstrip("/")
+            path = "/" + unquote(found[2]).lstrip("/")
+            return found[1] + path
     return None

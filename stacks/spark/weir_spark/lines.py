@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from .errors import BadInput
 from .fields import ROWS_OF_FILE, split_records, without_line_end
 from .job import Pipeline
-from .reading import RECORD_MAX, Layout, Source, cut_records, too_long
+from .reading import RECORD_MAX, Layout, Source, cut_records, local, too_long
+from .s3 import Store, is_s3
 from .sqltext import literal
 
 MIB = 1 << 20
@@ -22,8 +23,10 @@ ODD = set("*?[]{}\\,")  # what Hadoop takes for a pattern in a path
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
-def input_bytes(paths: list[str]) -> int:
-    return sum(os.path.getsize(p) * (UNPACKED if p.endswith((".gz", ".zst")) else 1) for p in paths)
+def input_bytes(paths: list[str], store: Store | None) -> int:
+    looks = store.looks if store else {}
+    sizes = {p: looks[p].size if p in looks else os.path.getsize(p) for p in paths}
+    return sum(size * (UNPACKED if p.endswith((".gz", ".zst")) else 1) for p, size in sizes.items())
 
 
 def plan_pieces(spark: SparkSession, total: int, cpus: int) -> None:
@@ -33,22 +36,27 @@ def plan_pieces(spark: SparkSession, total: int, cpus: int) -> None:
     spark.conf.set("spark.sql.files.openCostInBytes", str(piece))
 
 
-def spark_path(path: str, folder: str, number: int) -> str:
+def spark_path(path: str, folder: str, number: int, store: Store | None, here: bool = False) -> str:
     """As Spark takes it: a name that it would read as a pattern, pass over as hidden, or show encoded as in a URL, goes by
-    a link."""
+    a link, or a copy of the object. `here`: an object has to be copied."""
     name = os.path.basename(path)
-    if not ODD & set(path) and PLAIN.fullmatch(name):
+    if not ODD & set(path) and PLAIN.fullmatch(name) and not (here and is_s3(path)):
         return path
     link = os.path.join(folder, f"in{number}{os.path.splitext(name)[1]}")
-    os.symlink(path, link)
+    if store and is_s3(path):
+        store.fetch(path, link)
+    else:
+        os.symlink(path, link)
     return link
 
 
 class Reading:
     """The input's records, and what was observed of them once a job has run."""
 
-    def __init__(self, spark: SparkSession, p: Pipeline, sources: list[Source], folder: str) -> None:
-        self.spark, self.p, self.sources, self.folder = spark, p, sources, folder
+    def __init__(
+        self, spark: SparkSession, p: Pipeline, sources: list[Source], folder: str, store: Store | None
+    ) -> None:
+        self.spark, self.p, self.sources, self.folder, self.store = spark, p, sources, folder, store
         self.observed: list[Observation] = []
         self.names: dict[str, str] = {}
 
@@ -84,18 +92,18 @@ class Reading:
             if got["error"]:
                 raise BadInput(got["error"])
             if (got["longest"] or 0) > RECORD_MAX:
-                raise too_long(self.sources, self.p)
+                raise too_long(self.sources, self.p, self.store.open if self.store else local)
             records += got["records"]
         return records
 
     def _paths(self, sources: list[Source]) -> list[str]:
-        out = []
-        for source in sources:
-            path = spark_path(source.path, self.folder, len(self.names))
-            if path != source.path:
-                self.names[os.path.basename(path)] = source.name
-            out.append(path)
-        return out
+        return [self._path(source) for source in sources]
+
+    def _path(self, source: Source, here: bool = False) -> str:
+        path = spark_path(source.path, self.folder, len(self.names), self.store, here)
+        if path != source.path:
+            self.names[os.path.basename(path)] = source.name
+        return path
 
     def _source(self, sources: list[Source]) -> str:
         if len(sources) == 1:
@@ -125,10 +133,12 @@ class Reading:
 
         def cut(batches):
             for batch in batches:
-                for path in batch.column(0).to_pylist():
-                    yield from cut_records(path, delimiter)
+                for path, name in zip(*(c.to_pylist() for c in batch.columns)):
+                    yield from cut_records(path, name, delimiter)
 
-        paths = self.spark.createDataFrame(pa.table({"path": [s.path for s in sources]}))
+        # Python workers do not reach S3.
+        where = [self._path(s, here=True) if is_s3(s.path) else s.path for s in sources]
+        paths = self.spark.createDataFrame(pa.table({"path": where, "name": [s.name for s in sources]}))
         records = paths.repartition(len(sources)).mapInArrow(cut, "line binary, source string, error string")
         seen = self._observe(records, "octet_length(line)", "error").where("error IS NULL")
         return seen.selectExpr("CAST(line AS STRING) AS line", "source")

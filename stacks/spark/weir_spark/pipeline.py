@@ -24,7 +24,8 @@ from .jvm import file_that_failed, said
 from .ledger import Ledger
 from .lines import SMALL, Reading, input_bytes, plan_pieces, spark_path
 from .output import NEVER_DAY, everything, rejects_of
-from .reading import read_headers
+from .reading import Opener, local, read_headers
+from .s3 import Store, is_s3
 from .session import Budget
 from .sessions import sessionize
 from .tables import Lake, Target, event_fields
@@ -48,6 +49,7 @@ class Run:
         self.spark, self.job, self.p, self.cache = spark, job, job.pipeline, countries
         self.ledger = Ledger(nulled={name: 0 for name, _ in self.p.keep})
         self.folder = tempfile.mkdtemp(prefix="spark-", dir=job.tmp_dir)
+        self.store: Store | None = None
         self.lake: Lake | None = None
         self.targets: list[Target] = []
         self.rides: list[Any] = []  # files of rejects among the events
@@ -55,11 +57,20 @@ class Run:
     def prepare(self) -> None:
         """Everything that can be refused, before any work (exit 3)."""
         job = self.job
-        columnar = [path for path in job.inputs if is_parquet(path)]
-        self.sources = read_headers(tuple(path for path in job.inputs if path not in columnar), self.p)
-        self.footed = read_footers(columnar, self.p)
+        self.store = Store.of(self.spark, job)
+        opened: Opener = local
+        if self.store:
+            inputs = [path for path in job.inputs if is_s3(path)]
+            self.store.check([*inputs, job.catalog["warehouse"]])
+            self.store.look(inputs)
+            opened = self.store.open
+        columnar = [path for path in job.inputs if is_parquet(path, opened)]
+        self.sources = read_headers(
+            tuple(path for path in job.inputs if path not in columnar), self.p, opened
+        )
+        self.footed = read_footers(columnar, self.p, opened)
         self.countries = self.cache.get(self.spark, job.mmdb)
-        self.lake = Lake(self.spark, job)
+        self.lake = Lake(self.spark, job, self.store)
         rejects = [(c, "string", c == "reason") for c in REJECT_FIELDS]
         self.events = Target(self.lake, job, job.events, event_fields(self.p), "event_time")
         self.rejects = Target(self.lake, job, job.rejects, rejects, None)
@@ -77,22 +88,37 @@ class Run:
         """Data files of both tables, and a ledger that balances."""
         try:
             self._write()
+            if self.store:
+                self.store.look_again()
         except (Py4JError, PySparkException) as e:
+            if self.store:
+                self._of_s3(e)
             path = file_that_failed(e)
             if path is not None:
                 raise BadInput(f"{os.path.basename(path)}: {said(e)}") from e
             raise Failed(said(e)) from e
         self.ledger.check()
 
+    def _of_s3(self, e: Exception) -> None:
+        """Raises what has S3 for its cause."""
+        assert self.store
+        explained = self.store.explained(e)
+        if not isinstance(explained, Failed):  # else no answer would come to this either
+            self.store.look_again()
+        if explained:
+            raise explained from e
+
     def _write(self) -> None:
         job, p, ledger = self.job, self.p, self.ledger
-        total = input_bytes(list(job.inputs))
+        total = input_bytes(list(job.inputs), self.store)
         partitions = partitions_for(total, job)
         plan_pieces(self.spark, total, job.cpus)
         self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
-        reading = Reading(self.spark, p, self.sources, self.folder)
+        reading = Reading(self.spark, p, self.sources, self.folder, self.store)
         footed = Footed(self.spark, p, self.footed)
-        paths = {s.path: spark_path(s.path, self.folder, -1 - i) for i, s in enumerate(self.footed)}
+        paths = {
+            s.path: spark_path(s.path, self.folder, -1 - i, self.store) for i, s in enumerate(self.footed)
+        }
         clean = reduce(
             DataFrame.unionAll,
             [cleanse(clean_text(rows, p), p) for rows in reading.groups()]

@@ -10,9 +10,9 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 import zstandard
@@ -25,15 +25,22 @@ BOM = b"\xef\xbb\xbf"
 BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
 
+Opener = Callable[[str], BinaryIO]
+
+
 class Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
+
+
+def local(path: str) -> BinaryIO:
+    return open(path, "rb")
 
 
 class _Zstd:
     """All frames of a file; unlike zstandard's own reader it refuses a file that ends inside one."""
 
-    def __init__(self, path: str) -> None:
-        self.file = open(path, "rb")  # noqa: SIM115
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
         self.frame: zstandard.ZstdDecompressionObj | None = None
         self.rest = b""
 
@@ -54,10 +61,11 @@ class _Zstd:
                 return out
 
 
-def open_stream(path: str) -> Stream:
+def open_stream(path: str, opened: Opener = local) -> Stream:
+    file = opened(path)
     if path.endswith(".gz"):
-        return gzip.open(path, "rb")
-    return _Zstd(path) if path.endswith(".zst") else open(path, "rb")
+        return gzip.GzipFile(fileobj=file, mode="rb")
+    return _Zstd(file) if path.endswith(".zst") else file
 
 
 def said(e: BaseException) -> str:
@@ -185,13 +193,13 @@ def _layout(name: str, record: bytes, line: int, p: Pipeline) -> Layout:
     return Layout(len(names), tuple(names.index(n) for n in p.needed), line)
 
 
-def read_headers(paths: tuple[str, ...], p: Pipeline) -> list[Source]:
+def read_headers(paths: tuple[str, ...], p: Pipeline, opened: Opener = local) -> list[Source]:
     """1.3: all of them, before any work."""
     cutter, out = _Cutter(p.delimiter, p.multiline), []
     for path in paths:
         name = os.path.basename(path)
         try:
-            for line, (_, record) in enumerate(_records(name, open_stream(path), cutter)):
+            for line, (_, record) in enumerate(_records(name, open_stream(path, opened), cutter)):
                 if record:
                     out.append(Source(path, _layout(name, record, line, p)))
                     break
@@ -202,12 +210,12 @@ def read_headers(paths: tuple[str, ...], p: Pipeline) -> list[Source]:
     return out
 
 
-def too_long(sources: list[Source], p: Pipeline) -> BadInput:
+def too_long(sources: list[Source], p: Pipeline, opened: Opener = local) -> BadInput:
     """Where the record is that the run has found to be too long."""
     cutter = _Cutter(p.delimiter, p.multiline)
     try:
         for source in sources:
-            for _ in _records(source.name, open_stream(source.path), cutter):
+            for _ in _records(source.name, open_stream(source.path, opened), cutter):
                 pass
     except BadInput as e:
         return e
@@ -219,11 +227,10 @@ def too_long(sources: list[Source], p: Pipeline) -> BadInput:
 BATCH_BYTES, BATCH_RECORDS = 4 << 20, 1 << 16
 
 
-def cut_records(path: str, delimiter: str) -> Iterator[pa.RecordBatch]:
+def cut_records(path: str, name: str, delimiter: str) -> Iterator[pa.RecordBatch]:
     """The records behind the header, where they may hold line ends; one that cannot be read is the last, as an error.
 
     Errors go with the data: an exception would reach the driver as a page of text."""
-    name = os.path.basename(path)
     rows: list[bytes] = []
     size, seen_header = 0, False
 

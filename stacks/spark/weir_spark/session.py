@@ -23,6 +23,7 @@ from pyspark.sql import SparkSession
 from .errors import BadInput, Failed
 from .job import Job
 from .jvm import said
+from .trust import trust_options
 
 STACK = Path(__file__).resolve().parents[1]
 JARS = STACK / ".jars"
@@ -124,21 +125,19 @@ def settings(job: Job, budget: Budget, scratch: str) -> dict[str, str]:
     if conf["spark.master"].startswith("local"):
         conf["spark.driver.host"] = conf["spark.driver.bindAddress"] = "127.0.0.1"
         return conf
-    return conf | _of_cluster(job, conf["spark.master"])
+    return conf | _of_cluster(job, conf["spark.master"], scratch)
 
 
-def _of_cluster(job: Job, url: str) -> dict[str, str]:
+def _of_cluster(job: Job, url: str, scratch: str) -> dict[str, str]:
     """An executor has to have of everything what the driver of `local` has: it compiles and runs the same code."""
     _, each = Budget.in_cluster(job.cpus, job.memory_bytes, executors())
     conf = {
-        "spark.jars": ",".join(
-            f"local:{jar}" for jar in sorted(JARS.glob("*.jar"))
-        ),  # each worker has its own
+        "spark.jars": ",".join(f"local:{jar}" for jar in own_jars()),  # each worker has its own
         "spark.cores.max": str(each.cpus * executors()),
         "spark.executor.cores": str(each.cpus),
         "spark.executor.memory": f"{each.heap // MIB}m",
         "spark.memory.offHeap.size": str(each.pages),
-        "spark.executor.extraJavaOptions": " ".join(shared_java_options()),
+        "spark.executor.extraJavaOptions": " ".join([*shared_java_options(), *trust_options(scratch)]),
         "spark.executorEnv.PYTHONPATH": str(STACK),
     }
     if keep := os.environ.get("WEIR_KEEP_DIR"):  # what its page shows, for the history server
@@ -203,13 +202,17 @@ def shared_java_options() -> list[str]:
     ]
 
 
+def own_jars() -> list[Path]:
+    return [*sorted(JARS.glob("*.jar")), *sorted(JARS.glob("s3/*.jar"))]
+
+
 def class_path() -> str:
     # One by one, not by `*`: the order of a wildcard is that of the folder, and a shared archive wants it fixed.
     jars = sorted(Path(pyspark.__path__[0]).glob("jars/*.jar"))
-    return ":".join(map(str, [*sorted(JARS.glob("*.jar")), *jars]))
+    return ":".join(map(str, [*sorted(JARS.glob("*.jar")), *jars, *sorted(JARS.glob("s3/*.jar"))]))
 
 
-def _start_jvm(conf: dict[str, str], heap: int, options: tuple[str, ...]) -> None:
+def _start_jvm(conf: dict[str, str], heap: int, trust: list[str], options: tuple[str, ...]) -> None:
     """Afterwards PySpark finds it by the environment."""
     folder = tempfile.mkdtemp(prefix="weir-spark-")
     told = Path(folder, "connection")
@@ -218,7 +221,7 @@ def _start_jvm(conf: dict[str, str], heap: int, options: tuple[str, ...]) -> Non
         env["SPARK_LOCAL_IP"] = "127.0.0.1"
     if not options and ARCHIVE.exists():
         options = (f"-XX:SharedArchiveFile={ARCHIVE}", "-Xlog:cds*=off", "-Xlog:class+path=off")
-    command = [java(), *options, *java_options(heap), *(f"-D{k}={v}" for k, v in conf.items())]
+    command = [java(), *options, *java_options(heap), *trust, *(f"-D{k}={v}" for k, v in conf.items())]
     command += ["-cp", class_path(), "org.apache.spark.api.python.PythonGatewayServer"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, process_group=0)
     try:
@@ -249,7 +252,7 @@ def open_session(job: Job, scratch: str, options: tuple[str, ...] = ()) -> Spark
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = str(STACK)  # of Python workers too
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__path__[0])))
-    _start_jvm(conf, budget.heap, options)
+    _start_jvm(conf, budget.heap, trust_options(scratch), options)
     try:
         spark = SparkSession.builder.getOrCreate()
     except Exception as e:

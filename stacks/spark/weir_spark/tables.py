@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from .errors import BadInput, Failed
 from .job import Job, Pipeline
 from .jvm import kinds, said
+from .s3 import Store, is_s3
 
 EVENT_FIELDS = (
     ("event_id", "string", True),
@@ -70,8 +72,8 @@ def _uri(uri: str) -> tuple[str, dict[str, str]]:
 class Lake:
     """The job's catalog, without Spark between: jobs of one session may have different ones."""
 
-    def __init__(self, spark: SparkSession, job: Job) -> None:
-        self.spark, self.jvm = spark, spark._jvm
+    def __init__(self, spark: SparkSession, job: Job, store: Store | None) -> None:
+        self.spark, self.jvm, self.store = spark, spark._jvm, store
         c = job.catalog
         self.name = c["uri"]
         try:
@@ -105,6 +107,7 @@ class Target:
         self.identifier = jvm.org.apache.iceberg.catalog.TableIdentifier.of(self.namespace, name)
         self.creation: Any = None
         self.files: list[Any] = []
+        self.own = ""  # on S3: a folder of this run's data files, so that also what no message names is found
         self.committed = False
         with self.errors("open"):
             if lake.catalog.tableExists(self.identifier):
@@ -118,7 +121,9 @@ class Target:
         try:
             yield
         except Py4JJavaError as e:
-            raise Failed(f"could not {what} table {self.text} of {self.lake.name}: {said(e)}") from e
+            told = f"could not {what} table {self.text} of {self.lake.name}"
+            explained = self.lake.store.explained(e, told) if self.lake.store else None
+            raise explained or Failed(f"{told}: {said(e)}") from e
 
     def _stage(self) -> None:
         """The table and its first snapshot come into being in one step of the catalog."""
@@ -188,6 +193,10 @@ class Target:
         jvm = self.lake.jvm
         now = json.loads(jvm.org.apache.iceberg.TableMetadataParser.toJson(self.table.operations().current()))
         kept = {k: v for k, v in now["properties"].items() if not k.startswith("write.metadata.")}
+        data = kept.get("write.data.path", f"{str(self.table.location()).rstrip('/')}/data")
+        if is_s3(data):
+            self.own = f"{data}/{uuid.uuid4()}"
+            kept["write.data.path"] = self.own
         now |= {"properties": {**kept, **WRITING}, "current-snapshot-id": -1}
         now |= {"snapshots": [], "refs": {}, "snapshot-log": [], "metadata-log": [], "statistics": []}
         metadata = shadow / "metadata"
@@ -248,8 +257,15 @@ class Target:
 
     def discard(self, files: list[Any] | None = None) -> None:
         """Nothing names these files."""
-        for file in self.files if files is None else files:
-            location = str(file.location())
+        if files is None and self.own and self.lake.store:
+            self.lake.store.discard_below(self.own)
+            return
+        locations = [str(file.location()) for file in (self.files if files is None else files)]
+        if self.lake.store:
+            self.lake.store.discard([location for location in locations if is_s3(location)])
+        for location in locations:
+            if is_s3(location):
+                continue
             with contextlib.suppress(Py4JJavaError, OSError):
                 self.table.io().deleteFile(location)
                 if location.startswith(("file:", "/")):
