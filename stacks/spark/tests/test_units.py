@@ -3,8 +3,10 @@
 import datetime as dt
 import gzip
 import ipaddress
+import pathlib
 import random
 import socket
+import subprocess
 
 import pyarrow as pa
 import pytest
@@ -19,9 +21,11 @@ from weir_spark import (
     jvm,
     mmdb,
     reading,
+    s3,
     session,
     tables,
     timestamps,
+    trust,
 )
 from weir_spark.errors import BadInput
 from weir_spark.job import Job, Pipeline
@@ -378,3 +382,47 @@ def test_a_database_read_early_fails_when_it_is_wanted(tmp_path):
     cache.begin(path)
     with pytest.raises(BadInput, match="none.mmdb"):
         cache.get(None, path)
+
+
+def test_service_of_job_and_environment(monkeypatch):
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    assert s3.Service.of(None) == s3.Service("", "us-east-1", False)
+    given = {"endpoint": "http://127.0.0.1:9000/", "region": "eu-west-1", "path_style": False}
+    assert s3.Service.of(given) == s3.Service("http://127.0.0.1:9000", "eu-west-1", False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://s3.example")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    assert s3.Service.of({}) == s3.Service("https://s3.example", "eu-north-1", True)
+    for wrong in ("127.0.0.1:9000", "ftp://x", "http://", "http://key:secret@x"):
+        with pytest.raises(BadInput) as caught:
+            s3.Service.of({"endpoint": wrong})
+        assert "secret" not in str(caught.value)
+
+
+def test_failed_objects_of_s3_by_their_names():
+    text = "Encountered error while reading file s3://lake/a%20b/c.csv. SQLSTATE: KD001"
+    found = jvm._READING.search(text)
+    assert found[1] + found[2] == "s3://lake/a%20b/c.csv"
+
+
+def test_trusted_authorities_as_java_reads_them(tmp_path, monkeypatch):
+    def run(*command):
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    bundle = tmp_path / "bundle.pem"
+    for n in range(2):
+        new = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        run(*new, "-subj", f"/CN=authority {n}", "-keyout", "key.pem", "-out", "one.pem")
+        with bundle.open("a") as f:
+            f.write("# a comment\n" + (tmp_path / "one.pem").read_text())
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    option = trust.trust_options(str(tmp_path))[0]
+    keytool = pathlib.Path(session.java()).resolve().parent / "keytool"
+    store = option.removeprefix("-Djavax.net.ssl.trustStore=")
+    listed = run(str(keytool), "-list", "-v", "-keystore", store, "-storepass", trust.PASSWORD)
+    assert "CN=authority 0" in listed and "CN=authority 1" in listed
+    bundle.write_text("nothing")
+    with pytest.raises(BadInput, match="holds no certificate"):
+        trust.trust_options(str(tmp_path))
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    assert trust.trust_options(str(tmp_path)) == []

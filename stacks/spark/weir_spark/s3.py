@@ -20,6 +20,7 @@ from py4j.protocol import Py4JJavaError
 
 from .errors import BadInput, Failed
 from .jvm import told
+from .session import JARS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,6 +61,10 @@ ANSWERS = (
         f"the credentials have expired; get new ones ({', '.join(KEYS)})",
     ),
     ("InvalidToken|InvalidTokenId", "the session token is refused; check AWS_SESSION_TOKEN"),
+    (
+        "PKIX path building failed|CertificateException|SunCertPathBuilderException",
+        "the certificate of {at} is not trusted; set AWS_CA_BUNDLE to its authority's",
+    ),
     ("RequestTimeTooSkewed", "this machine's clock is wrong; set it (NTP)"),
     (
         "NoSuchBucket|UnknownStoreException",
@@ -215,7 +220,11 @@ class Store:
     @staticmethod
     def of(spark: SparkSession, job: Job) -> Store | None:
         """None when nothing of the job is on S3."""
-        return Store(spark, Service.of(job.catalog.get("s3"))) if used_by(job) else None
+        if not used_by(job):
+            return None
+        if not list(JARS.glob("s3/*.jar")):
+            raise Failed("stack spark: its jars for S3 are not there; run: weir stack setup spark")
+        return Store(spark, Service.of(job.catalog.get("s3")))
 
     def path(self, location: str) -> Any:
         return self.jvm.org.apache.hadoop.fs.Path(location)

@@ -26,7 +26,7 @@ from .jvm import said
 from .trust import trust_options
 
 STACK = Path(__file__).resolve().parents[1]
-JARS = STACK / ".jars"
+JARS = STACK / ".jars"  # those for S3 in a folder of their own, at the end of the class path
 ARCHIVE = JARS / "classes.jsa"  # see archive.py
 MIB = 1 << 20
 # What is neither heap nor off-heap pages: this process, and the JVM's classes, code, threads and buffers.

@@ -72,7 +72,7 @@ def _uri(uri: str) -> tuple[str, dict[str, str]]:
 class Lake:
     """The job's catalog, without Spark between: jobs of one session may have different ones."""
 
-    def __init__(self, spark: SparkSession, job: Job, store: Store | None) -> None:
+    def __init__(self, spark: SparkSession, job: Job, store: Store | None = None) -> None:
         self.spark, self.jvm, self.store = spark, spark._jvm, store
         c = job.catalog
         self.name = c["uri"]

@@ -24,4 +24,8 @@ def versions(java: str) -> dict[str, str]:
     for line in (STACK / "jars.txt").read_text().splitlines():
         _, name, number = line.split()[0].split(":")
         out[name] = number
+    for line in (STACK / "jars-s3.txt").read_text().splitlines():
+        _, name, number = line.split()[0].split(":")
+        if name in ("hadoop-aws", "s3"):  # of the SDK's many parts all are of one version
+            out[name if name != "s3" else "awssdk"] = number
     return out
