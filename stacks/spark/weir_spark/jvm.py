@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions.captured import CapturedException
 
-_READING = re.compile(r"reading file (?:file:)?(s3:/|)(/.*?)(?:\.?\s*$|\. SQLSTATE|\.\s)", re.M)
+_READING = re.compile(r"reading file (?:file:)?(s3[an]?:/|)(/.*?)(?:\.?\s*$|\. SQLSTATE|\.\s)", re.M)
 
 
 def causes(e: BaseException) -> Iterator[Any]:

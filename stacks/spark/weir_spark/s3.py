@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 CONNECT_SECONDS, CONNECT_TRIES = 3, 3
+BUCKET = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{2,62}")
 PAGE = 1000  # objects that one request may delete
 LOOKS = 8  # at objects, at once
 QUIET_SECONDS = 5  # for tasks to end that were told to
@@ -36,6 +37,7 @@ QUIET_SECONDS = 5  # for tasks to end that were told to
 PART_BYTES, PARTS_ON_THE_WAY = 8 << 20, 2
 SETTINGS = {
     "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",  # tables say s3:// to every reader
+    "fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
     "fs.s3a.aws.credentials.provider": "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider",
     "fs.s3a.audit.enabled": "false",  # it sends names of users and jobs along
     "fs.s3a.fast.upload.buffer": "bytebuffer",
@@ -86,17 +88,17 @@ UNREACHED = re.compile(
     "|ConnectTimeoutException|NoHttpResponseException|AWSNoResponseException|SSLException|SSLHandshakeException"
     "|Unable to execute HTTP request|ApiCallTimeout|Status Code: 503"
 )
-OURS = re.compile(r"s3://[^\s:,\"']+")
+OURS = re.compile(r"s3[an]?://[^\s:,\"']+")
 
 
 def _parts(location: str) -> tuple[str, str]:
     """Bucket and key."""
-    bucket, _, key = location.removeprefix("s3://").partition("/")
+    bucket, _, key = location.partition("://")[2].partition("/")
     return bucket, key
 
 
 def is_s3(location: str) -> bool:
-    return location.startswith("s3://")
+    return location.startswith(("s3://", "s3a://", "s3n://"))
 
 
 def used_by(job: Job) -> bool:
@@ -263,16 +265,20 @@ class Store:
         """Whether the service answers, knows the keys and has the buckets. By listing: to a HEAD it only says 403 or 404."""
         firsts: dict[str, str] = {}
         for location in filter(is_s3, locations):
-            firsts.setdefault(_parts(location)[0], location)
+            bucket = _parts(location)[0]
+            if not BUCKET.fullmatch(bucket):
+                raise BadInput(f'"{location}" is no S3 location; write s3://bucket/prefix')
+            firsts.setdefault(bucket, location)
         if not all(os.environ.get(key) for key in KEYS[:2]):
             raise BadInput("no keys for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         if why := self.service.unreachable():
             raise Failed(f'could not reach "{next(iter(firsts.values()))}": {why}')
-        for bucket, location in firsts.items():
-            self._list(bucket, location)
+        for location in firsts.values():
+            self._list(location)
 
-    def _list(self, bucket: str, location: str) -> None:
-        nowhere = f"s3://{bucket}/.weir-asks"
+    def _list(self, location: str) -> None:
+        scheme, _, rest = location.partition("://")
+        nowhere = f"{scheme}://{rest.partition('/')[0]}/.weir-asks"
 
         def ask() -> None:
             try:
