@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATS_EVERY_NS = 1000000000, STATS_S = 5, INSPECT_S = 10, WAITS = 5, PIDS = 4096 };
+enum { STATS_EVERY_NS = 1000000000, TELL_S = 5, STATS_S = 5, INSPECT_S = 10, WAITS = 5, PIDS = 4096 };
 
 struct container {
     const struct run_request *request;
@@ -23,9 +23,10 @@ struct container {
     struct group_usage last; /* of the inner one */
     uint64_t oom_kills;
     int64_t create_ns, kill_ns,
-        stats_ns;   /* CLOCK_MONOTONIC: when it was asked for, is killed, the next statistics are due */
-    unsigned waits; /* that the engine broke off */
-    bool lost;      /* the engine no longer tells how it is */
+        stats_ns; /* CLOCK_MONOTONIC: when it was asked for, is killed, the next statistics are due */
+    int64_t empty_ns, empty_real_ns; /* when its group had no process left: CLOCK_MONOTONIC, CLOCK_REALTIME */
+    unsigned waits;                  /* that the engine broke off */
+    bool lost;                       /* the engine no longer tells how it is */
 };
 
 /* ---- making one ---- */
@@ -108,7 +109,7 @@ static void make_parent(struct container *c, const struct runner *r) {
 
 /* ---- watching it ---- */
 
-/* The engine broke the wait off: wait again, if it runs on. */
+/* The engine broke the wait off, or lets us wait for what seems to have ended: wait again, if it runs on. */
 static bool goes_on(struct container *c) {
     struct err e = {0};
     json_t *o = NULL;
@@ -132,9 +133,12 @@ static bool container_wait(void *ctx, int timeout_ms, struct run_outcome *out) {
         c->kill_ns = 0;
         container_call(&c->made, "POST", "/kill?signal=SIGKILL", NULL, &e);
     }
-    if (!c->lost && !docker_wait(c->wait, timeout_ms, &status)) return false;
-    out->end.exit_ns = clock_real_ns();
-    return c->lost || status >= 0 || !goes_on(c);
+    bool told = c->lost || docker_wait(c->wait, timeout_ms, &status);
+    bool late = c->empty_ns && clock_mono_ns() - c->empty_ns > TELL_S * INT64_C(1000000000);
+    if (!told && !late) return false;
+    out->end.exit_ns = told ? clock_real_ns() : c->empty_real_ns;
+    if (late) c->empty_ns = clock_mono_ns(); /* to ask again so much later */
+    return c->lost || (told && status >= 0) || !goes_on(c);
 }
 
 static void container_stop(void *ctx) {
@@ -207,7 +211,10 @@ static bool container_look(void *ctx, struct run_outcome *out) {
     keep_larger(&c->oom_kills, now.oom_kills);
     if (now.cpu_ns) c->last = now;
     c->has_inner = group_pids(&c->inner, &(pid_t){0}, 1) > 0;
-    return c->has_inner;
+    if (c->has_inner) return true;
+    c->empty_ns = clock_mono_ns();
+    c->empty_real_ns = clock_real_ns();
+    return false;
 }
 
 /* ---- its end ---- */

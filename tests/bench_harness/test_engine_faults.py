@@ -197,6 +197,31 @@ def test_what_a_container_is_asked_for(world, fake):
     assert "hidden" not in world.out.read_text()
 
 
+def test_secrets_are_given_to_the_run_and_to_nothing_else(world, fake):
+    secrets = {"AWS_ACCESS_KEY_ID": "hidden-1", "AWS_SECRET_ACCESS_KEY": "hidden-2", "PGPASSWORD": "hidden-3"}
+    world.env |= secrets
+    seen = []
+
+    def look(request):
+        seen.extend(p.read_bytes() for p in pathlib.Path("/proc").glob("[0-9]*/cmdline"))
+        request.answer(200, {"StatusCode": 1})
+
+    fake.rules[f"POST /containers/{ID}/wait"] = Waits(look)
+    lake = world.folder / "lake"
+    lake.mkdir()
+    places = ("--catalog", f"sqlite://{lake}/catalog.db", "--warehouse", f"file://{lake}/warehouse")
+    done = world.run(plan(world), *places)
+    assert world.samples()["plain"]["status"] == "failed", done.stderr
+    told = [r for r in fake.seen if "hidden-" in f"{r.path} {r.body}"]
+    assert len(told) == 1 and told[0].path.startswith("/containers/create")
+    env = told[0].body.pop("Env")
+    assert {f"{name}={value}" for name, value in secrets.items()} < set(env)
+    assert "hidden-" not in str(told[0].body) and not any(b"hidden-" in line for line in seen)
+    assert seen and "hidden-" not in done.stdout + done.stderr
+    kept = [p for p in world.folder.rglob("*") if p.is_file() and b"hidden-" in p.read_bytes()]
+    assert kept == []
+
+
 def test_a_colon_in_a_path(world, fake):
     file = world.folder / "12:30.csv"
     file.write_text("event_id,user_id,timestamp,page_url,referrer,device,ip_address\n")
