@@ -10,9 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { STATS_EVERY_NS = 1000000000, TELL_S = 5, STATS_S = 5, INSPECT_S = 10, WAITS = 5, PIDS = 4096 };
+enum {
+    STATS_EVERY_NS = 1000000000,
+    TELL_S = 5,
+    SEEN_S = 3,
+    STATS_S = 5,
+    INSPECT_S = 10,
+    WAITS = 5,
+    PIDS = 4096
+};
 
 struct container {
     const struct run_request *request;
@@ -78,7 +87,9 @@ static int inspect(const struct container *c, json_t **o, const json_t **state, 
 
 /* Where it runs: its first process and its control group, as seen from here. *pid 0: it has ended already. */
 static int look_inside(struct container *c, const struct runner *r, pid_t *pid, struct err *e) {
-    for (int i = 0; i < 2; i++) { /* it may have ended between the two */
+    const struct timespec pause = {.tv_nsec = 20000000};
+    const int64_t deadline = clock_mono_ns() + SEEN_S * INT64_C(1000000000);
+    do { /* it may have ended, and the engine not have noticed yet */
         json_t *o = NULL;
         const json_t *state;
         TRY(inspect(c, &o, &state, e));
@@ -86,12 +97,15 @@ static int look_inside(struct container *c, const struct runner *r, pid_t *pid, 
         if (!json_is_true(json_object_get(state, "Running"))) *pid = 0;
         json_decref(o);
         if (*pid <= 0) return *pid = 0, 0;
-        if (!is_first_inside(*pid)) continue;
+        if (!is_first_inside(*pid)) {
+            nanosleep(&pause, NULL);
+            continue;
+        }
         c->has_inner =
             r->sampling_by_group && group_of(&c->inner, &r->place, *pid) &&
             strstr(c->inner.dirs[GROUP_MEMORY], c->made.id); /* rootless, it may be in the user's own group */
         return 0;
-    }
+    } while (clock_mono_ns() < deadline);
     return err_set(e, ERR_OUTSIDE,
                    "its processes cannot be seen from here: the engine runs them in a virtual machine, or "
                    "weir is itself "

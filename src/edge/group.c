@@ -213,7 +213,20 @@ bool group_of(struct group *out, const struct group_place *p, pid_t pid) {
     return *out->dirs[GROUP_MEMORY] && group_pids(out, &pid, 1);
 }
 
-/* rmdir refuses where a group below or a process is. */
+/* rmdir, and before that of the groups right below, which some engines leave, such as Podman its "conmon";
+ * refused where a process is. Returns as rmdir. */
+static int remove_dir(const char *dir) {
+    char path[PATH_MAX];
+    if (!rmdir(dir)) return 0;
+    if (errno != EBUSY) return -1;
+    DIR *d = opendir(dir);
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (entry->d_type == DT_DIR && *entry->d_name != '.' && file_in(path, dir, entry->d_name))
+            rmdir(path);
+    if (d) closedir(d);
+    return rmdir(dir);
+}
+
 static void sweep_tree(const char *tree, const char *prefix, unsigned age_s) {
     char path[PATH_MAX];
     struct stat st;
@@ -221,7 +234,7 @@ static void sweep_tree(const char *tree, const char *prefix, unsigned age_s) {
     for (struct dirent *entry; d && (entry = readdir(d));) {
         if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || !file_in(path, tree, entry->d_name))
             continue;
-        if (!stat(path, &st) && st.st_ctim.tv_sec + (time_t)age_s <= time(NULL)) rmdir(path);
+        if (!stat(path, &st) && st.st_ctim.tv_sec + (time_t)age_s <= time(NULL)) remove_dir(path);
     }
     if (d) closedir(d);
 }
@@ -377,7 +390,7 @@ void group_remove(struct group *g) {
         if (g->enter[part] >= 0) close(g->enter[part]);
         g->enter[part] = -1;
         /* The last process may still be on its way out. */
-        for (int ms = 0; *g->dirs[part] && rmdir(g->dirs[part]) && errno == EBUSY && ms < PATIENCE_MS;
+        for (int ms = 0; *g->dirs[part] && remove_dir(g->dirs[part]) && errno == EBUSY && ms < PATIENCE_MS;
              ms += 10)
             pause_ms(10);
         *g->dirs[part] = 0;
