@@ -87,6 +87,7 @@ def test_ipv4_as_inet_pton():
         "a.b.c.d",
         "::1",
     ]
+    texts += ["1.22.333.4444", "1.2.3.256", "1.2.3.00", "1.2.3.0", "12345678", "11.22.33."]  # nothing behind the last
     number, ok = country.parse_ipv4(strings([None, *texts]))
     assert not ok[0]
     for text, n, good in zip(texts, number[1:].tolist(), ok[1:].tolist()):

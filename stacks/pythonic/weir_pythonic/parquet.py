@@ -104,19 +104,33 @@ def frames(source: Source, p: Pipeline, size: int, columns: Iterable[str]) -> It
     wanted = sorted({source.where[c] for c in columns})
     leaves = _leaves(file)
     names = [schema.field(w).name for w in wanted]
-    for group in range(file.num_row_groups):
-        about = file.metadata.row_group(group)
-        rows = max(1, about.num_rows)
-        each = max(1, about.total_byte_size // rows + 16 * len(schema))
+    for groups, rows in _together(file, size):
         try:
             batches = file.iter_batches(
-                batch_size=max(1, size // each), row_groups=[group], columns=[leaves[w] for w in wanted]
+                batch_size=rows, row_groups=groups, columns=[leaves[w] for w in wanted]
             )
             for batch in batches:
                 yield _parsed(batch, source, wanted, names)
         except (pa.ArrowException, OSError) as e:
             _of_service(source.path, e)
-            raise BadInput(f"{source.name}: {_column_of(file, group, wanted, names)}: {_line(e)}") from e
+            raise BadInput(f"{source.name}: {_column_of(file, groups, wanted, names)}: {_line(e)}") from e
+
+
+def _together(file: pq.ParquetFile, size: int) -> Iterator[tuple[list[int], int]]:
+    """Row groups, small ones together, and how many of their rows make a block of about `size` bytes."""
+    groups: list[int] = []
+    rows = total = 0
+    for group in range(file.num_row_groups):
+        about = file.metadata.row_group(group)
+        taken = about.total_byte_size + 16 * len(file.schema_arrow) * about.num_rows
+        if groups and total + taken > size:
+            yield groups, max(1, rows * size // max(size, total))
+            groups, rows, total = [], 0, 0
+        groups.append(group)
+        rows += about.num_rows
+        total += taken
+    if groups:
+        yield groups, max(1, rows * size // max(size, total))
 
 
 def _leaves(file: pq.ParquetFile) -> dict[int, str]:
@@ -125,11 +139,11 @@ def _leaves(file: pq.ParquetFile) -> dict[int, str]:
     return {n: f.name for n, f in enumerate(file.schema_arrow) if f.name in paths}
 
 
-def _column_of(file: pq.ParquetFile, group: int, wanted: list[int], names: list[str]) -> str:
-    """Which column of a row group cannot be read."""
+def _column_of(file: pq.ParquetFile, groups: list[int], wanted: list[int], names: list[str]) -> str:
+    """Which column of these row groups cannot be read."""
     for name in names:
         try:
-            for _ in file.iter_batches(batch_size=1 << 14, row_groups=[group], columns=[name]):
+            for _ in file.iter_batches(batch_size=1 << 14, row_groups=groups, columns=[name]):
                 pass
         except (pa.ArrowException, OSError):
             return f'column "{name}" cannot be read'

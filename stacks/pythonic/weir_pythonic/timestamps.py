@@ -125,7 +125,10 @@ def _at(pairs: np.ndarray, position: int) -> np.ndarray:
 
 
 def _parse_matrix(m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    pairs, ok = _pairs(_words(m, 0), DATE)
+    words = _words(m, 0)
+    if len(words) and (words == words[0]).all():
+        words = words[:1]  # of one month, as the rows of a block mostly are
+    pairs, ok = _pairs(words, DATE)
     month = _at(pairs, 5) - np.uint64(1)  # what is below zero is very large
     months = (_at(pairs, 0) * np.uint64(100) + _at(pairs, 2) - np.uint64(FIRST_YEAR)) * np.uint64(12) + month
     ok &= (month < 12) & (months < MONTHS)
@@ -135,7 +138,7 @@ def _parse_matrix(m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pairs, good = _pairs(words, CLOCK)
     between = (words >> np.uint64(16)) & OCTET
     day, hour, minute = _at(pairs, 0), _at(pairs, 3), _at(pairs, 6)
-    ok &= good & ((between == ord("T")) | (between == ord(" ")))
+    ok = ok & good & ((between == ord("T")) | (between == ord(" ")))
     ok &= (day >= 1) & (day <= DAYS_IN[months]) & (hour <= 23) & (minute <= 59)
 
     pairs, good = _pairs(_words(m, 16), SECONDS)

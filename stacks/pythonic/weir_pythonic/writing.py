@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
+    StatisticsCollector,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
@@ -152,7 +153,10 @@ class DataFiles:
     def finish(self) -> list[DataFile]:
         for day in self.open:
             self.close(day)
-        return [self._data_file(file, day) for file, day in self.files]
+        schema = self.table.schema()
+        plan = compute_statistics_plan(schema, self.table.properties)
+        ids = parquet_path_to_id_mapping(schema)
+        return [self._data_file(file, day, plan, ids) for file, day in self.files]
 
     def discard(self) -> None:
         """Nothing names these files."""
@@ -163,12 +167,13 @@ class DataFiles:
             for file in files:
                 file.discard()
 
-    def _data_file(self, file: _File, day: int | None) -> DataFile:
-        schema = self.table.schema()
+    def _data_file(
+        self, file: _File, day: int | None, plan: dict[int, StatisticsCollector], ids: dict[str, int]
+    ) -> DataFile:
         statistics = data_file_statistics_from_parquet_metadata(
             parquet_metadata=file.footer[0],
-            stats_columns=compute_statistics_plan(schema, self.table.properties),
-            parquet_column_mapping=parquet_path_to_id_mapping(schema),
+            stats_columns=plan,
+            parquet_column_mapping=ids,
         )
         return DataFile.from_args(
             content=DataFileContent.DATA,
