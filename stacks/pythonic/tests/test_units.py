@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from weir_pythonic import copies, country, fields, inputs, keys, ledger, pipeline, sessions, timestamps
-from weir_pythonic.cleanse import Cleanser, _lower_ascii
+from weir_pythonic.cleanse import Cleanser, _devices
 from weir_pythonic.errors import BadInput
 from weir_pythonic.job import Job, Pipeline
 
@@ -87,7 +87,8 @@ def test_ipv4_as_inet_pton():
         "a.b.c.d",
         "::1",
     ]
-    texts += ["1.22.333.4444", "1.2.3.256", "1.2.3.00", "1.2.3.0", "12345678", "11.22.33."]  # nothing behind the last
+    texts += ["1.22.333.4444", "1.2.3.256", "1.2.3.00", "1.2.3.0", "12345678"]
+    texts += ["11.22.33."]  # and nothing behind it
     number, ok = country.parse_ipv4(strings([None, *texts]))
     assert not ok[0]
     for text, n, good in zip(texts, number[1:].tolist(), ok[1:].tolist()):
@@ -182,8 +183,10 @@ def test_blanks_are_trimmed_and_tokens_are_null(tmp_path, padded, agent):
 
 
 def test_lower_case_is_asciis():
-    devices = strings(["DeskTOP", None, "\u212a\u00c4Z", ""])
-    assert _lower_ascii(devices).to_list() == ["desktop", None, "\u212a\u00c4z", ""]
+    devices = strings(["DeskTOP", None, "\u212a\u00c4Z", "", "desktop"])
+    assert _devices(devices).to_list() == ["desktop", "unknown", "\u212a\u00c4z", "", "desktop"]
+    many = strings([None, *(f"D{n}" for n in range(300))])
+    assert _devices(many).to_list() == ["unknown", *(f"d{n}" for n in range(300))]
 
 
 def sessions_by_loop(rows, gap_us):

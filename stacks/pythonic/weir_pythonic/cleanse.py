@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import timestamps
-from .country import Countries
+from .country import Countries, enum
 from .errors import changed
 from .fields import Parsed
 from .job import COLUMNS, Pipeline
@@ -35,7 +36,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Cleansed:
-    events: pl.DataFrame  # as the table's
+    events: pl.DataFrame  # as the table's; those of FEW_VALUES may be enums
     rejects: pl.DataFrame
     nulled: dict[str, int]
 
@@ -46,6 +47,8 @@ CASES_MAX = 64
 EventVerdicts = tuple[np.ndarray, np.ndarray, np.ndarray]
 REQUIRED = ("event_id", "user_id", "timestamp")
 TIMESTAMPTZ = pl.Datetime("us", "UTC")
+FEW_VALUES = ("device", "country")
+FEW_MAX = 255
 
 
 class Cleanser:
@@ -107,7 +110,7 @@ class Cleanser:
             session_start=pl.lit(pl.Series(start_us)).cast(TIMESTAMPTZ),
             page_url=names["page_url"],
             referrer=names["referrer"],
-            device=pl.lit(_lower_ascii(frame[names["device"]])).fill_null("unknown"),
+            device=pl.lit(_devices(frame[names["device"]])),
             ip_address=pl.lit(ip),
             country=pl.lit(country),
             **{name: pl.lit(values) for name, values in kept.items()},
@@ -184,9 +187,16 @@ def _either_case(c: str) -> str:
     return re.escape(c)
 
 
-def _lower_ascii(s: pl.Series) -> pl.Series:
-    """2.6. Polars lower-cases all of Unicode."""
-    return pl.Series(pc.ascii_lower(s.to_arrow(compat_level=pl.CompatLevel.oldest())))
+def _devices(s: pl.Series) -> pl.Series:
+    """2.6. Of few values each is looked at once. Polars lower-cases all of Unicode."""
+    text = s.to_arrow(compat_level=pl.CompatLevel.oldest())
+    given = text.dictionary_encode()
+    if len(given.dictionary) > FEW_MAX:  # as text: each file would get all of the block's values
+        return pl.Series(pc.ascii_lower(text)).fill_null("unknown")
+    lower = pa.concat_arrays([pc.ascii_lower(given.dictionary), pa.array(["unknown"], pa.large_string())])
+    lower = lower.dictionary_encode()
+    codes = lower.indices.to_numpy()[given.indices.fill_null(len(lower) - 1).to_numpy()]
+    return enum(codes, pl.Series(lower.dictionary))
 
 
 def _number(text: pl.Series, kind: str) -> pl.Series:

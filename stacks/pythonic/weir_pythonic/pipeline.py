@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from . import limits, s3
-from .cleanse import REQUIRED, Cleanser
+from .cleanse import FEW_VALUES, REQUIRED, Cleanser
 from .committing import (
     BY_DAY,
     EVENT_FIELDS,
@@ -87,7 +87,7 @@ def by_day(events: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
         order, day = order[days], day[days]
     edges = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
     for at, end in zip(edges.tolist(), [*edges[1:].tolist(), len(day)]):
-        yield int(day[at]), events.select(pl.all().gather(order[at:end]))
+        yield int(day[at]), events[pl.Series(order[at:end].astype(np.uint32))]
 
 
 def _by_number(numbers: np.ndarray) -> np.ndarray:
@@ -142,6 +142,7 @@ class Run:
             self.events.table,
             names + keep,
             [*UNREPEATED, *doubles],
+            FEW_VALUES,
             most_open=max(4, job.memory_bytes // 8 // s3.PART_BYTES) if remote else 0,
         )
         self.reject_files = DataFiles(
@@ -292,7 +293,9 @@ class Run:
         events = done.events
         if (number < 0).any():
             one_of_several = pl.Series(number < 0)
-            copies = events.filter(one_of_several).with_columns(-pl.col("event_seq"))
+            copies = events.filter(one_of_several).with_columns(
+                -pl.col("event_seq"), pl.col(FEW_VALUES).cast(pl.String)
+            )
             self.copies.add(copies, source.index)
             events = events.filter(~one_of_several)
         self._add_events(events)
@@ -303,7 +306,7 @@ class Run:
             events = events.with_columns(ip_address=pl.lit(None, pl.String))
         for day, rows in by_day(events):
             arrow = rows.to_arrow(compat_level=OLDEST)
-            self.days.add(day, pa.Table.from_arrays(arrow.columns, schema=self.event_files.schema))
+            self.days.add(day, self.event_files.table_of(arrow))
 
     def _add_rejects(self, rejects: pl.DataFrame) -> None:
         if not rejects.height:
@@ -311,7 +314,7 @@ class Run:
         self.ledger.add_rejects(rejects)
         arrow = rejects.to_arrow(compat_level=OLDEST)
         with self.ledger.lock:
-            self.pending.append(pa.Table.from_arrays(arrow.columns, schema=self.reject_files.schema))
+            self.pending.append(self.reject_files.table_of(arrow))
         self._flush_rejects(REJECTS_GROUP)
 
     def _flush_rejects(self, at_least: int) -> None:

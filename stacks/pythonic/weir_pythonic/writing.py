@@ -33,6 +33,7 @@ ARROW_TYPES = {
     "double": pa.float64(),
     "timestamptz": pa.timestamp("us", tz="UTC"),
 }
+FEW = pa.dictionary(pa.int32(), pa.large_string())
 
 
 def local_path(location: str) -> str:
@@ -84,16 +85,22 @@ class DataFiles:
     """One file for each day, or one in all where day is None; `write` may be called by several threads."""
 
     def __init__(
-        self, table: Table, columns: Iterable[str], plain: Iterable[str], most_open: int = 0
+        self,
+        table: Table,
+        columns: Iterable[str],
+        plain: Iterable[str],
+        few: Iterable[str] = (),
+        most_open: int = 0,
     ) -> None:
-        """`plain`: without a dictionary. `most_open`: when so many files are open each ends with its next row group."""
+        """`plain`: without a dictionary. `few`: text that is on its way as a dictionary already. `most_open`: when so many
+        files are open each ends with its next row group."""
         self.most_open = most_open
         self.table = table
         fields = [table.schema().find_field(c) for c in columns]
         self.schema = pa.schema(
             pa.field(
                 f.name,
-                ARROW_TYPES[str(f.field_type)],
+                FEW if f.name in few else ARROW_TYPES[str(f.field_type)],
                 nullable=not f.required,
                 metadata={b"PARQUET:field_id": str(f.field_id).encode()},
             )
@@ -111,6 +118,11 @@ class DataFiles:
         self.open: dict[int | None, tuple[threading.Lock, list[_File]]] = {}
         self.files: list[tuple[_File, int | None]] = []
 
+    def table_of(self, rows: pa.Table) -> pa.Table:
+        """These rows as they are written."""
+        columns = [_few(c) if t == FEW else c for c, t in zip(rows.columns, self.schema.types)]
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
     def write(self, rows: pa.Table, day: int | None = None) -> None:
         """One row group."""
         with self.lock:
@@ -119,7 +131,7 @@ class DataFiles:
             if not current:
                 current.append(self._new(day))
             file = current[0]
-            file.write(rows)
+            file.write(rows.unify_dictionaries())
             if file.size > ROLL_BYTES or self._too_many_open():
                 file.close()
                 current.clear()
@@ -187,6 +199,14 @@ class DataFiles:
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
+
+
+def _few(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_dictionary(column.type):
+        return column.dictionary_encode()
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(c.indices.cast(pa.int32()), c.dictionary) for c in column.chunks], FEW
+    )
 
 
 class DayBuffers:
