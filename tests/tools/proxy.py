@@ -8,6 +8,7 @@ answered, before its answer is passed on.
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import http.server
 import threading
@@ -65,7 +66,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if isinstance(verdict, tuple):
             _, status, code = verdict
             text = f"<Error><Code>{code}</Code><Message>made up</Message></Error>".encode()
-            return self.answer(status, text, [("date", "Mon, 01 Jan 2024 00:00:00 GMT")])
+            skewed = code == "RequestTimeTooSkewed"  # clients set their clock by it
+            return self.answer(
+                status, text, [("date", email.utils.formatdate(0 if skewed else None, usegmt=True))]
+            )
         if isinstance(verdict, (int, float)):
             time.sleep(verdict)
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=60)

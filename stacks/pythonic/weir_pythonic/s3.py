@@ -288,6 +288,11 @@ def open_output(location: str) -> pa.NativeFile:
         return filesystem().open_output_stream(bare(location))
 
 
+def was_completed(location: str, size: int, e: OSError) -> bool:
+    """Where the answer to an upload's completion is lost, it is asked for once more, and then there is no such upload."""
+    return "NO_SUCH_UPLOAD" in str(e) and filesystem().get_file_info(bare(location)).size == size
+
+
 def remove(location: str) -> None:
     """The object and what is left of uploads of it."""
     from .removal import Remover

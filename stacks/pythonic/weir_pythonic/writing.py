@@ -66,7 +66,11 @@ class _File:
         with s3.telling(self.location, "write"):
             self.writer.close()
             self.size = self.sink.tell()
-            self.sink.close()
+            try:
+                self.sink.close()
+            except OSError as e:
+                if not s3.was_completed(self.location, self.size, e):
+                    raise
         self.writer = self.sink = None  # a closed one keeps its buffers
 
     def discard(self) -> None:
