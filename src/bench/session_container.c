@@ -2,6 +2,7 @@
 #include "bench/session.h"
 
 #include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,14 +78,25 @@ static int mount_inputs(const struct job *job, const char **list, unsigned *coun
     return 0;
 }
 
-/* The inputs and the country database to read, the run's own folder to write. */
-static int choose_mounts(const struct job *job, const char *dir, struct arena *a, const char *const **out,
-                         struct err *e) {
+/* The certificates that the lake's S3 is trusted by; NULL: those of the image. */
+static int find_authorities(const struct session *s, struct arena *a, const char **out, struct err *e) {
+    const char *given = s->q->lake.catalog ? getenv("AWS_CA_BUNDLE") : NULL;
+    char path[PATH_MAX];
+    *out = NULL;
+    if (!given || !*given) return 0;
+    if (!realpath(given, path)) return err_errno(e, ERR_INPUT, "AWS_CA_BUNDLE: \"%s\"", given);
+    return (*out = arena_printf(a, "%s", path)) ? 0 : err_nomem(e);
+}
+
+/* The inputs, the country database and certificates to read, the run's own folder to write. */
+static int choose_mounts(const struct job *job, const char *authorities, const char *dir, struct arena *a,
+                         const char *const **out, struct err *e) {
     unsigned count = 0;
-    const char **list = arena_zalloc(a, (job->input_count + 3) * sizeof *list);
+    const char **list = arena_zalloc(a, (job->input_count + 4) * sizeof *list);
     if (!list) return err_nomem(e);
     TRY(mount_inputs(job, list, &count, a, e));
     if (job->mmdb) TRY(mount(list, &count, job->mmdb, ":ro", a, e));
+    if (authorities) TRY(mount(list, &count, authorities, ":ro", a, e));
     TRY(mount(list, &count, dir, "", a, e));
     *out = list;
     return 0;
@@ -114,8 +126,8 @@ static int choose_user(const struct session *s, const char *dir, struct arena *a
 
 /* ---- the environment: the variant's, and secrets for the lake ---- */
 
-static int choose_env(const struct session *s, const struct stack *stack, struct arena *a,
-                      const char *const **out, struct err *e) {
+static int choose_env(const struct session *s, const struct stack *stack, const char *authorities,
+                      struct arena *a, const char *const **out, struct err *e) {
     static const char *const secrets[] = {"AWS_ACCESS_KEY_ID",
                                           "AWS_SECRET_ACCESS_KEY",
                                           "AWS_SESSION_TOKEN",
@@ -123,7 +135,7 @@ static int choose_env(const struct session *s, const struct stack *stack, struct
                                           "AWS_DEFAULT_REGION",
                                           "PGPASSWORD",
                                           NULL};
-    const char **list = arena_zalloc(a, sizeof secrets + sizeof stack->env);
+    const char **list = arena_zalloc(a, sizeof secrets + sizeof *list + sizeof stack->env);
     size_t count = 0;
     if (!list) return err_nomem(e);
     for (; stack->env[count]; count++) list[count] = stack->env[count];
@@ -131,6 +143,8 @@ static int choose_env(const struct session *s, const struct stack *stack, struct
         const char *value = getenv(*name);
         if (value && !(list[count++] = arena_printf(a, "%s=%s", *name, value))) return err_nomem(e);
     }
+    if (authorities && !(list[count++] = arena_printf(a, "AWS_CA_BUNDLE=%s", authorities)))
+        return err_nomem(e);
     *out = list;
     return 0;
 }
@@ -141,8 +155,10 @@ int session_container(struct session *s, const struct session_job *j, const char
                                   .image = s->images[j->stack_index],
                                   .images = s->plan->registry ? s->images : NULL,
                                   .network = s->q->lake.catalog};
-    TRY(choose_env(s, &s->stacks[j->stack_index], &job->arena, &out->env, e));
-    TRY(choose_mounts(job, dir, &job->arena, &out->mounts, e));
+    const char *authorities;
+    TRY(find_authorities(s, &job->arena, &authorities, e));
+    TRY(choose_env(s, &s->stacks[j->stack_index], authorities, &job->arena, &out->env, e));
+    TRY(choose_mounts(job, authorities, dir, &job->arena, &out->mounts, e));
     return choose_user(s, dir, &job->arena, &out->user, e);
 }
 
