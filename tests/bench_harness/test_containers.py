@@ -79,9 +79,8 @@ def test_what_a_container_uses_is_measured(world, containers):
         assert m["image_pull_s"] is None
         assert m["peak_memory_bytes"] >= m["peak_anon_bytes"]
     assert loaded["peak_anon_bytes"] == pytest.approx(300 * MB, rel=0.03)
-    assert loaded["cpu_s"] - plain["cpu_s"] == pytest.approx(
-        2, abs=0.6
-    )  # starting a container costs some, on a busy machine more
+    # Starting a container costs some, and so does new memory; on a busy machine more.
+    assert 1.9 < loaded["cpu_s"] - plain["cpu_s"] < 3.5
     series = samples["loaded"]["series"]
     assert max(series["cpu_percent"]) < 300 * os.cpu_count(), "what starting took is of the time before"
     assert samples["loaded"]["phases"]["create"] < series["t_s"][0] <= series["t_s"][-1] <= loaded["total_s"]
