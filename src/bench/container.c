@@ -31,8 +31,8 @@ struct container {
     bool has_parent, has_inner;
     struct group_usage last; /* of the inner one */
     uint64_t oom_kills;
-    int64_t create_ns, kill_ns,
-        stats_ns; /* CLOCK_MONOTONIC: when it was asked for, is killed, the next statistics are due */
+    /* CLOCK_MONOTONIC: when it was asked for, is killed, the next statistics are due */
+    int64_t create_ns, kill_ns, stats_ns;
     int64_t empty_ns, empty_real_ns; /* when its group had no process left: CLOCK_MONOTONIC, CLOCK_REALTIME */
     unsigned waits;                  /* that the engine broke off */
     bool lost;                       /* the engine no longer tells how it is */
@@ -108,8 +108,7 @@ static int look_inside(struct container *c, const struct runner *r, pid_t *pid, 
     } while (clock_mono_ns() < deadline);
     return err_set(e, ERR_OUTSIDE,
                    "its processes cannot be seen from here: the engine runs them in a virtual machine, or "
-                   "weir is itself "
-                   "in a container; what they use could not be measured");
+                   "weir is itself in a container; what they use could not be measured");
 }
 
 static void make_parent(struct container *c, const struct runner *r) {

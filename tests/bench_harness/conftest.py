@@ -118,6 +118,18 @@ class Bench:
             cwd=self.folder,
         )
 
+    def clean(self) -> str:
+        """What `weir doctor --clean` says."""
+        done = subprocess.run(
+            [engine.BINARY, "doctor", "--clean"],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return done.stderr
+
     def lines(self, kind: str | None = None) -> list[dict[str, Any]]:
         found = [json.loads(line) for line in self.out.read_text().splitlines()]
         return [line for line in found if kind in (None, line["type"])]

@@ -163,18 +163,6 @@ def begun(world, containers, *args: str) -> subprocess.Popen:
     raise AssertionError("no container was begun")
 
 
-def clean(world) -> str:
-    done = subprocess.run(
-        [engine.BINARY, "doctor", "--clean"],
-        env=world.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return done.stderr
-
-
 def test_an_interrupt_leaves_nothing(world, containers):
     started = begun(world, containers)
     for group in groups():
@@ -187,12 +175,12 @@ def test_an_interrupt_leaves_nothing(world, containers):
 
 def test_what_a_killed_benchmark_leaves_is_cleaned(world, containers):
     started = begun(world, containers)
-    assert "removed 0" in clean(world)
+    assert "removed 0" in world.clean()
     assert containers.containers()
     started.kill()
     started.wait(10)
     assert containers.containers()
-    assert "removed 1" in clean(world)
+    assert "removed 1" in world.clean()
     assert containers.containers() == []
 
 

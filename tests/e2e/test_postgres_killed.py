@@ -20,11 +20,8 @@ pytestmark = pytest.mark.skipif(not postgres.programs(), reason=postgres.MISSING
 
 @pytest.fixture(scope="module")
 def server():
-    server = postgres.Postgres()
-    try:
-        yield server.make()
-    finally:
-        server.remove()
+    with postgres.temporary() as server:
+        yield server
 
 
 class Runs:

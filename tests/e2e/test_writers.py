@@ -24,11 +24,8 @@ needs_postgres = pytest.mark.skipif(not postgres.programs(), reason=postgres.MIS
 
 @pytest.fixture
 def server():
-    server = postgres.Postgres()
-    try:
-        yield server.make()
-    finally:
-        server.remove()
+    with postgres.temporary() as server:
+        yield server
 
 
 def weir_writer(n: int, folder: pathlib.Path, where: list[str], env: dict[str, str], done: list[str]) -> None:

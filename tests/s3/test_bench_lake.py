@@ -26,14 +26,10 @@ def catalog(request, tmp_path):
         return
     if not postgres.programs():
         pytest.skip(postgres.MISSING)
-    server = postgres.Postgres()
-    try:
-        server.make()
+    with postgres.temporary() as server:
         yield server.uri(), server.env, lambda: [
             r[0] for r in server.sql("select table_namespace from iceberg_tables")
         ]
-    finally:
-        server.remove()
 
 
 def bench(tmp_path, catalog, server, *more: str) -> subprocess.CompletedProcess[str]:

@@ -74,17 +74,13 @@ def test_postgres_catalog(lake, mmdb, data):
 
     if not postgres.programs():
         pytest.skip(postgres.MISSING)
-    catalog = postgres.Postgres()
-    try:
-        catalog.make()
+    with postgres.temporary() as catalog:
         env = {**catalog.env, "WEIR_CATALOG": catalog.uri()}
         done = lake.weir("run", "--json", data / "csv/events.csv", env=env)
         assert done.code == 0, done.err
         assert json.loads(lake.weir("table", "list", "--json", env=env).out)
         location = catalog.sql("select metadata_location from iceberg_tables where table_name = 'events'")
         assert location[0][0].startswith(f"s3://{BUCKET}/{lake.prefix}/")
-    finally:
-        catalog.remove()
 
 
 @pytest.mark.parametrize("scans", ["one", "two"])

@@ -120,17 +120,13 @@ def test_appended_to_what_native_made(lake, stack, mmdb, data, tmp_path):
     parquet = sorted((data / "parquet").glob("*.parquet"))
     plain = native(tmp_path, [data / "csv/events.csv"], mmdb)
     plain.run(parquet, mmdb, "--mode", "append")
-    catalog = postgres.Postgres()
-    try:
-        catalog.make()
+    with postgres.temporary() as catalog:
         env = {**catalog.env, "WEIR_CATALOG": catalog.uri()}
         assert lake.weir("run", "--json", data / "csv/events.csv", env=env).code == 0
         done = lake.weir("run", "--json", "--mode", "append", "--stack", stack, *parquet, env=env)
         assert done.code == 0, done.err
         lake.needs_httpfs()
         equal(lake, plain, env)
-    finally:
-        catalog.remove()
 
 
 def test_loose(lake, stack, server, mmdb, pieces, tmp_path):

@@ -7,6 +7,7 @@ From a shell: `python3 postgres.py start FOLDER` prints its URI, `postgres.py st
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 
 USER, DATABASE = "weir_test", "lake"
 MISSING = "PostgreSQL's server is not installed: scripts/setup --dev (Debian's package postgresql)"
@@ -156,6 +158,16 @@ class Postgres:
         )
         assert done.returncode == 0, done.stderr
         return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[Postgres]:
+    """A server that is gone afterwards."""
+    server = Postgres()
+    try:
+        yield server.make()
+    finally:
+        server.remove()
 
 
 def command_line(pid: int) -> str:
