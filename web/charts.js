@@ -212,6 +212,14 @@ function axis(extra) {
   return { stroke: ink("--soft"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line"), width: 1, size: 4 }, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 16, size: 28, ...extra };
 }
 
+/** Of job times on a logarithmic scale, with marks of our own: uPlot looks for its own without end where a range begins
+ * between two of them. */
+function timeAxis(low, high) {
+  const marks = [];
+  for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++) for (const m of [1, 2, 5]) if (m * 10 ** p >= low && m * 10 ** p <= high) marks.push(m * 10 ** p);
+  return axis({ label: "job time (s)", size: 56, splits: () => marks, values: (u, v) => v.map((t) => `${Number(t.toPrecision(3))}`), filter: (u, v) => v });
+}
+
 /** Names of lines with their dashes, so that colour is not all that tells them apart. */
 function lineLegend(series) {
   const stroke = (s, i) => svg("line", { x1: 0, x2: 30, y1: 8, y2: 8, stroke: s.colour, "stroke-width": 3, "stroke-dasharray": DASHES[i % DASHES.length].join(" ") || null });
@@ -230,18 +238,13 @@ function scaling(box, label, xLabel, xFormat, series) {
   const yRange = [Math.min(...values) / 1.3, Math.max(...values) * 1.3];
   const xRange = [xs[0] / 1.15, xs[xs.length - 1] * 1.15];
   const sparse = (list) => list.filter((v, i) => i === 0 || v / list[0] >= 1.2);
-  const ticks = (low, high) => {
-    const out = [];
-    for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++) for (const m of [1, 2, 5]) if (m * 10 ** p >= low && m * 10 ** p <= high) out.push(m * 10 ** p);
-    return out;
-  };
   return lines(box, label, () => [
     {
       height: 300,
       scales: { x: { time: false, distr: 3, range: xRange }, y: { distr: 3, range: yRange } },
       axes: [
         axis({ label: xLabel, splits: () => sparse(xs), values: (u, v) => v.map(xFormat), filter: (u, v) => v }),
-        axis({ label: "job time (s)", size: 56, splits: () => ticks(...yRange), values: (u, v) => v.map((t) => `${Number(t.toPrecision(3))}`), filter: (u, v) => v }),
+        timeAxis(...yRange),
       ],
       series: [
         {},
@@ -294,11 +297,12 @@ function orderPlot(box, label, stacks) {
   const xs = [...new Set(stacks.flatMap((s) => s.points.map((p) => p[0])))].sort((a, b) => a - b);
   const data = [xs, ...stacks.map((s) => xs.map((x) => s.points.find((p) => p[0] === x)?.[1] ?? null))];
   const values = data.slice(1).flat().filter((v) => v !== null);
+  const yRange = [Math.min(...values) / 1.5, Math.max(...values) * 1.5];
   return lines(box, label, () => [
     {
       height: 200,
-      scales: { x: { time: false, range: [xs[0] - 1, xs[xs.length - 1] + 1] }, y: { distr: 3, range: [Math.min(...values) / 1.5, Math.max(...values) * 1.5] } },
-      axes: [axis({ label: "order of the runs" }), axis({ label: "job time (s)", size: 56 })],
+      scales: { x: { time: false, range: [xs[0] - 1, xs[xs.length - 1] + 1] }, y: { distr: 3, range: yRange } },
+      axes: [axis({ label: "order of the runs" }), timeAxis(...yRange)],
       series: [{}, ...stacks.map((s) => ({ label: s.name, stroke: s.colour, paths: () => null, points: { show: true, size: 6, fill: s.colour, stroke: s.colour } }))],
     },
     data,

@@ -302,6 +302,24 @@ def test_no_verdict_and_failures_are_said(tmp_path: pathlib.Path, driver: str) -
         assert session.complaints() == []
 
 
+@needs_browser
+@needs_charts
+def test_short_jobs_are_drawn(tmp_path: pathlib.Path, driver: str) -> None:
+    """Of a tenth to a third of a second: an axis on which the chart library never comes to an end by itself."""
+    times = [0.235392, 0.2421, 0.202007, 0.165368, 0.151104, 0.149519]
+
+    def change(sample: dict) -> None:
+        sample["metrics"]["job_s"] = times[sample["order"] % len(times)]
+
+    made = page(
+        tmp_path, results.write(tmp_path / "short.jsonl", results.Plan(n=3, change=change, series=False))
+    )
+    with browser.browser(driver) as session:
+        session.open(made)
+        assert session.run("return document.querySelectorAll('.uplot canvas').length") > 0
+        assert session.complaints() == []
+
+
 def test_says_all_without_a_script_too(made: pathlib.Path) -> None:
     text = made.read_text()
     inside = text[text.index("<noscript>") : text.index("</noscript>")]
