@@ -59,6 +59,11 @@ unsigned threads_cpu_count(void) {
     return 1;
 }
 
+void threads_be_patient(void) {
+    const struct sched_param none = {0};
+    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none); /* if it fails, it is only slower */
+}
+
 static void on_signal(int sig) {
     (void)sig;
     interrupted = 1;

@@ -27,6 +27,10 @@ bool threads_stopping(const struct threads_group *g);
  * affinity here. */
 unsigned threads_cpu_count(void);
 
+/* The calling thread, when it may go on, no longer takes the CPU from another at once, but waits for its turn
+ * (SCHED_BATCH): for work in the background. */
+void threads_be_patient(void);
+
 /* SIGINT and SIGTERM set a flag from now on instead of ending the process. */
 void interrupt_install(void);
 

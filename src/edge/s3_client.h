@@ -4,6 +4,7 @@
 #define WEIR_EDGE_S3_CLIENT_H
 
 #include "base/buf.h"
+#include "edge/s3_body.h"
 #include "edge/store.h"
 
 #include <stdatomic.h>
@@ -19,18 +20,17 @@ void s3_client_free(struct s3_client *c);
 
 struct s3_request {
     const char *method;
-    const char *bucket, *key; /* key: not encoded; "": the bucket itself */
-    const char *query;        /* encoded and sorted; NULL: none */
-    const void *body;
-    size_t body_len;
-    const char *range;      /* "bytes=0-9" */
-    const char *if_match;   /* an ETag: the object must still be this one */
-    bool if_none;           /* the object must not exist */
-    bool with_checksum;     /* PUT: the server checks and keeps the body's SHA-256; GET: it tells it */
-    bool checksum_of_parts; /* CreateMultipartUpload: parts will have one */
-    bool counted;           /* libcurl must not repeat it unseen, as it does on a kept connection */
-    struct buf *out;        /* where the answer goes, appended; or */
-    uint8_t *into;          /* … here, at most into_len bytes */
+    const char *bucket, *key;   /* key: not encoded; "": the bucket itself */
+    const char *query;          /* encoded and sorted; NULL: none */
+    const struct s3_body *body; /* NULL: none */
+    const char *range;          /* "bytes=0-9" */
+    const char *if_match;       /* an ETag: the object must still be this one */
+    bool if_none;               /* the object must not exist */
+    bool with_checksum;         /* PUT: the server checks and keeps the body's SHA-256; GET: it tells it */
+    bool checksum_of_parts;     /* CreateMultipartUpload: parts will have one */
+    bool counted;               /* libcurl must not repeat it unseen, as it does on a kept connection */
+    struct buf *out;            /* where the answer goes, appended; or */
+    uint8_t *into;              /* … here, at most into_len bytes */
     size_t into_len;
     bool missing_ok;         /* 404 is an answer, not an error */
     bool exists_ok;          /* so are 409 and 412 */

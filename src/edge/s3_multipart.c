@@ -34,7 +34,7 @@ int s3_multipart_create(const struct s3_object *o, char **id, bool *strays, stru
     return rc;
 }
 
-int s3_multipart_send(const struct s3_object *o, const char *id, unsigned number, const struct buf *data,
+int s3_multipart_send(const struct s3_object *o, const char *id, unsigned number, const struct s3_body *body,
                       struct s3_part *sent, struct err *e) {
     char query[1200];
     struct s3_response r;
@@ -43,8 +43,7 @@ int s3_multipart_send(const struct s3_object *o, const char *id, unsigned number
                                  .bucket = o->bucket,
                                  .key = o->key,
                                  .query = query,
-                                 .body = data->data,
-                                 .body_len = data->len,
+                                 .body = body,
                                  .with_checksum = true,
                                  .stop = o->stop};
     TRY(s3_call(o->client, &q, &r, e));
@@ -130,20 +129,21 @@ static int list_parts(const struct s3_part *parts, unsigned count, struct buf *x
 
 int s3_multipart_complete(const struct s3_object *o, const char *id, const struct s3_part *parts,
                           unsigned count, uint64_t bytes, struct err *e) {
-    struct buf body, answer;
+    struct buf xml, answer;
     struct s3_response r;
     char query[1200];
     snprintf(query, sizeof query, "uploadId=%s", id);
-    buf_init(&body, 0);
+    buf_init(&xml, 0);
     buf_init(&answer, 1 << 16);
-    int rc = list_parts(parts, count, &body, e);
+    int rc = list_parts(parts, count, &xml, e);
     if (!rc) {
+        const void *piece = xml.data;
+        const struct s3_body body = {&piece, xml.len, xml.len};
         const struct s3_request q = {.method = "POST",
                                      .bucket = o->bucket,
                                      .key = o->key,
                                      .query = query,
-                                     .body = body.data,
-                                     .body_len = body.len,
+                                     .body = &body,
                                      .out = &answer,
                                      .missing_ok = true,
                                      .may_hide_error = true,
@@ -151,7 +151,7 @@ int s3_multipart_complete(const struct s3_object *o, const char *id, const struc
         rc = s3_call(o->client, &q, &r, e);
     }
     if (!rc && r.status == 404) rc = is_there(o, bytes, e);
-    buf_release(&body);
+    buf_release(&xml);
     buf_release(&answer);
     return rc;
 }

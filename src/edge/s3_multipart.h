@@ -21,7 +21,7 @@ struct s3_part {
 int s3_multipart_create(const struct s3_object *o, char **id, bool *strays, struct err *e);
 
 /* Part `number`, from 1. */
-int s3_multipart_send(const struct s3_object *o, const char *id, unsigned number, const struct buf *data,
+int s3_multipart_send(const struct s3_object *o, const char *id, unsigned number, const struct s3_body *body,
                       struct s3_part *sent, struct err *e);
 
 /* Make the object of its parts, `bytes` in all. An answer that was lost is made up for by a look. */

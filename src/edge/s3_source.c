@@ -5,6 +5,8 @@
  * Every request carries the ETag of the first, so that all bytes are of one version of the object. */
 #include "edge/store_s3.h"
 
+#include "base/hugepage.h"
+#include "base/threads.h"
 #include "edge/s3_location.h"
 
 #include <pthread.h>
@@ -85,8 +87,11 @@ static struct slot *next_wanted(struct s3_sources *p) {
     return best;
 }
 
+/* Patient: what it waits for comes in pieces, and on one CPU each of them took it from the thread that
+ * computes, 10,000 times in 1.2 GB; patient ones 1,000 times (time of the run: 0.97). */
 static void *fetcher(void *ctx) {
     struct s3_sources *p = ctx;
+    threads_be_patient();
     pthread_mutex_lock(&p->lock);
     while (!p->closing) {
         struct slot *s = next_wanted(p);
@@ -98,7 +103,8 @@ static void *fetcher(void *ctx) {
         s->state = SLOT_FETCHED;
         pthread_mutex_unlock(&p->lock);
         int rc = 0;
-        if (!s->data && !(s->data = malloc(BLOCK))) rc = err_nomem(&e);
+        if (!s->data && (s->data = aligned_alloc(BLOCK, BLOCK))) hugepage_hint(s->data, BLOCK);
+        if (!s->data) rc = err_nomem(&e);
         if (!rc) rc = fetch(p, s, &e);
         pthread_mutex_lock(&p->lock);
         s->state = rc ? SLOT_FREE : SLOT_READY;

@@ -27,7 +27,7 @@ struct part {
     struct part *next;
     struct s3_upload *u;
     unsigned number; /* from 1; 0: the whole object */
-    struct buf data;
+    struct s3_growing data;
 };
 
 struct s3_upload {
@@ -35,7 +35,7 @@ struct s3_upload {
     struct s3_uploads *pool;
     struct arena arena;
     struct s3_location at;
-    struct buf held;
+    struct s3_growing held;
     uint64_t bytes;
     /* Under the pool's lock: */
     unsigned parts, pending; /* handed over; of them not sent */
@@ -52,6 +52,7 @@ struct s3_uploads {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     struct part *first, *last;
+    struct slabs slabs;
     uint64_t on_way, gathered; /* bytes of memory */
     pthread_t threads[THREADS_MOST];
     unsigned thread_count, threads_most, idle;
@@ -105,12 +106,12 @@ static int process(struct part *part, struct err *e) {
     struct s3_upload *u = part->u;
     struct s3_uploads *p = u->pool;
     struct s3_part sent;
+    const struct s3_body body = s3_growing_body(&part->data);
     TRY(failure(p, e));
     if (!part->number) {
         u->may_exist = true;
         pthread_mutex_unlock(&p->lock);
-        int rc =
-            s3_put_new(p->client, u->at.bucket, u->at.key, part->data.data, part->data.len, &p->failed, e);
+        int rc = s3_put_new(p->client, u->at.bucket, u->at.key, &body, &p->failed, e);
         pthread_mutex_lock(&p->lock);
         u->complete = !rc;
         return rc;
@@ -118,7 +119,7 @@ static int process(struct part *part, struct err *e) {
     TRY(begin_multipart(u, e));
     pthread_mutex_unlock(&p->lock);
     const struct s3_object o = object_of(u);
-    int rc = s3_multipart_send(&o, u->id, part->number, &part->data, &sent, e);
+    int rc = s3_multipart_send(&o, u->id, part->number, &body, &sent, e);
     pthread_mutex_lock(&p->lock);
     TRY(rc);
     u->sent[part->number - 1] = sent;
@@ -131,6 +132,13 @@ static int process(struct part *part, struct err *e) {
     pthread_mutex_lock(&p->lock);
     u->complete = !rc;
     return rc;
+}
+
+/* One that was on its way; under the lock. */
+static void part_free(struct s3_uploads *p, struct part *part) {
+    p->on_way -= s3_growing_memory(&part->data);
+    s3_growing_release(&part->data);
+    free(part);
 }
 
 static void *worker(void *ctx) {
@@ -149,10 +157,8 @@ static void *worker(void *ctx) {
         if (!p->first) p->last = NULL;
         struct err e = {0};
         if (process(part, &e)) fail(p, &e);
-        p->on_way -= part->data.cap;
         part->u->pending--;
-        buf_release(&part->data);
-        free(part);
+        part_free(p, part);
         pthread_cond_broadcast(&p->done);
     }
     pthread_mutex_unlock(&p->lock);
@@ -163,6 +169,7 @@ int s3_uploads_new(struct s3_client *c, uint64_t limit_bytes, struct s3_uploads 
     struct s3_uploads *p = calloc(1, sizeof *p);
     if (!p) return err_nomem(e);
     p->client = c;
+    slabs_init(&p->slabs);
     p->part_bytes = limit_bytes / 4 < PART_BYTES ? PART_MIN : PART_BYTES;
     p->limit = limit_bytes < 4 * p->part_bytes ? 4 * p->part_bytes : limit_bytes;
     uint64_t most = p->limit / 2 / p->part_bytes;
@@ -181,6 +188,7 @@ void s3_uploads_free(struct s3_uploads *p) {
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->thread_count; i++) pthread_join(p->threads[i], NULL);
+    slabs_release(&p->slabs);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
@@ -220,11 +228,11 @@ static int hand_over(struct s3_upload *u, bool whole, struct err *e) {
     struct part *part = malloc(sizeof *part);
     if (!part) return err_nomem(e);
     *part = (struct part){.u = u, .number = whole ? 0 : u->parts + 1, .data = u->held};
-    buf_init(&u->held, 0);
+    u->held = (struct s3_growing){.slabs = &p->slabs};
     u->parts++;
     u->pending++;
-    p->gathered -= part->data.cap;
-    p->on_way += part->data.cap;
+    p->gathered -= s3_growing_memory(&part->data);
+    p->on_way += s3_growing_memory(&part->data);
     if (p->last)
         p->last->next = part;
     else
@@ -237,13 +245,10 @@ static int hand_over(struct s3_upload *u, bool whole, struct err *e) {
 static int upload_add(struct store_upload *base, const void *data, size_t len, struct err *e) {
     struct s3_upload *u = of(base);
     struct s3_uploads *p = u->pool;
-    int rc = 0;
+    size_t before = s3_growing_memory(&u->held);
+    int rc = s3_growing_add(&u->held, data, len, e);
     pthread_mutex_lock(&p->lock);
-    size_t before = u->held.cap;
-    pthread_mutex_unlock(&p->lock);
-    rc = buf_add(&u->held, data, len, e);
-    pthread_mutex_lock(&p->lock);
-    p->gathered += u->held.cap - before;
+    p->gathered += s3_growing_memory(&u->held) - before;
     if (!rc) u->bytes += len;
     if (!rc && u->held.len >= p->part_bytes) rc = hand_over(u, false, e);
     pthread_mutex_unlock(&p->lock);
@@ -298,10 +303,8 @@ static void withdraw(struct s3_upload *u) {
         next = part->next;
         part->next = NULL;
         if (part->u == u) {
-            p->on_way -= part->data.cap;
             u->pending--;
-            buf_release(&part->data);
-            free(part);
+            part_free(p, part);
             continue;
         }
         if (last)
@@ -343,9 +346,9 @@ static void upload_free(struct store_upload *base) {
     struct s3_upload *u = of(base);
     pthread_mutex_lock(&u->pool->lock);
     if (!u->complete) withdraw(u);
-    u->pool->gathered -= u->held.cap;
+    u->pool->gathered -= s3_growing_memory(&u->held);
     pthread_mutex_unlock(&u->pool->lock);
-    buf_release(&u->held);
+    s3_growing_release(&u->held);
     arena_release(&u->arena);
     free(u->sent);
     free(u->id);
@@ -361,7 +364,7 @@ int s3_upload_begin(struct s3_uploads *p, const char *location, struct store_upl
     u->base.ops = &ops;
     u->pool = p;
     arena_init(&u->arena);
-    buf_init(&u->held, 0);
+    u->held.slabs = &p->slabs;
     int rc = s3_location_parse(location, &u->arena, &u->at, e);
     if (rc)
         upload_free(&u->base);

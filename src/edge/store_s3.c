@@ -96,30 +96,29 @@ static int s3_read(struct store *s, const char *location, size_t max, struct buf
 /* ---- writing ---- */
 
 /* Whether the object that stands there is ours: our first try was answered, but the answer was lost. */
-static int is_ours(struct s3_client *c, const char *bucket, const char *key, const void *data, size_t len,
+static int is_ours(struct s3_client *c, const char *bucket, const char *key, const struct s3_body *body,
                    const char *sha256, bool *ours, struct err *e) {
     const struct s3_request q = {
         .method = "HEAD", .bucket = bucket, .key = key, .with_checksum = true, .missing_ok = true};
     struct s3_response r;
     TRY(s3_call(c, &q, &r, e));
-    *ours = r.status == 200 && r.total == len && strcmp(r.sha256, sha256) == 0;
-    if (*ours || r.status != 200 || r.total != len || *r.sha256) return 0;
+    *ours = r.status == 200 && r.total == body->len && strcmp(r.sha256, sha256) == 0;
+    if (*ours || r.status != 200 || r.total != body->len || *r.sha256) return 0;
     uint8_t md5[16]; /* a service that keeps no checksums: the ETag is the MD5 */
     char hex[35] = "\"";
-    unsigned n = sizeof md5;
-    if (EVP_Digest(data, len, md5, &n, EVP_md5(), NULL) != 1) return 0;
+    struct err refused;
+    if (s3_body_md5(body, md5, &refused)) return 0;
     for (int i = 0; i < 16; i++) snprintf(hex + 1 + 2 * i, 3, "%02x", md5[i]);
     *ours = strncasecmp(r.etag, hex, 33) == 0;
     return 0;
 }
 
-int s3_put_new(struct s3_client *c, const char *bucket, const char *key, const void *data, size_t len,
+int s3_put_new(struct s3_client *c, const char *bucket, const char *key, const struct s3_body *body,
                const atomic_bool *stop, struct err *e) {
     const struct s3_request q = {.method = "PUT",
                                  .bucket = bucket,
                                  .key = key,
-                                 .body = data,
-                                 .body_len = len,
+                                 .body = body,
                                  .if_none = true,
                                  .with_checksum = true,
                                  .exists_ok = true,
@@ -129,7 +128,7 @@ int s3_put_new(struct s3_client *c, const char *bucket, const char *key, const v
     TRY(s3_call(c, &q, &r, e));
     if (r.status < 300) return 0;
     /* It may be ours: an answer got lost, and the request was repeated, by libcurl even unseen. */
-    TRY(is_ours(c, bucket, key, data, len, r.body_sha256, &ours, e));
+    TRY(is_ours(c, bucket, key, body, r.body_sha256, &ours, e));
     return ours ? 0
                 : err_set(e, ERR_OUTSIDE, "could not write \"s3://%s/%s\": it exists already", bucket, key);
 }
@@ -137,8 +136,9 @@ int s3_put_new(struct s3_client *c, const char *bucket, const char *key, const v
 static int s3_write_new(struct store *s, const char *location, const void *data, size_t len, struct err *e) {
     struct arena a;
     struct s3_location l;
+    const struct s3_body body = {&data, len, len};
     int rc = parse(location, &a, &l, e);
-    if (!rc) rc = s3_put_new(client_of(s), l.bucket, l.key, data ? data : "", len, NULL, e);
+    if (!rc) rc = s3_put_new(client_of(s), l.bucket, l.key, &body, NULL, e);
     arena_release(&a);
     return rc;
 }

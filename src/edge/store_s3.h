@@ -18,7 +18,7 @@ int s3_source_open(struct s3_sources *p, const char *location, struct store_sour
                    struct err *e);
 
 /* A new object of these bytes. It must not exist, unless an earlier try of this very call made it. */
-int s3_put_new(struct s3_client *c, const char *bucket, const char *key, const void *data, size_t len,
+int s3_put_new(struct s3_client *c, const char *bucket, const char *key, const struct s3_body *body,
                const atomic_bool *stop, struct err *e);
 
 /* Remove an object; missing: success. cleanup: as s3_request's. */
