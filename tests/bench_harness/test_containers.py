@@ -13,11 +13,10 @@ import time
 
 import pytest
 from tools import docker, engine
+from tools.docker import NATIVE, VERSIONS
 
 pytestmark = pytest.mark.skipif(bool(docker.missing()), reason=docker.missing())
 
-VERSIONS = '[ "$1" = --versions ] && { echo \'{"fake": "1"}\'; exit 0; }\n'
-NATIVE = 'exec /bin/weir run --job "$1"\n'
 MB = 1_000_000
 
 

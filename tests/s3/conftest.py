@@ -1,8 +1,9 @@
-"""One MinIO for the session; skipped, and said so, where its program is missing."""
+"""One MinIO for the session, and one with TLS; skipped, and said so, where its program is missing."""
 
 from __future__ import annotations
 
 import pathlib
+import subprocess
 
 import pytest
 from conformance import cases
@@ -14,6 +15,41 @@ def server():
     if not minio.program():
         pytest.skip(minio.MISSING)
     started = minio.Minio()
+    try:
+        yield started.make()
+    finally:
+        started.remove()
+
+
+@pytest.fixture(scope="session")
+def tls_server(tmp_path_factory):
+    """Its certificate is by an authority that only this test knows."""
+    if not minio.program():
+        pytest.skip(minio.MISSING)
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*args: str) -> None:
+        done = subprocess.run(["openssl", *args], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl(
+        *new,
+        "-x509",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=authority",
+        "-keyout",
+        "authority.key",
+        "-out",
+        "authority.crt",
+    )
+    openssl(*new, "-subj", "/CN=127.0.0.1", "-keyout", "private.key", "-out", "request.pem")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    signed = ("x509", "-req", "-in", "request.pem", "-CA", "authority.crt", "-CAkey", "authority.key")
+    openssl(*signed, "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "public.crt")
+    started = minio.Minio(certificates=folder)
     try:
         yield started.make()
     finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import sqlite3
 import subprocess
+import tempfile
 
 import pytest
-from tools import engine, postgres
+from tools import docker, engine, postgres
 from tools.minio import BUCKET
 
 
@@ -32,14 +34,16 @@ def catalog(request, tmp_path):
         ]
 
 
-def bench(tmp_path, catalog, server, *more: str) -> subprocess.CompletedProcess[str]:
+def bench(tmp_path, catalog, server, **keys: str) -> subprocess.CompletedProcess[str]:
+    """`keys`: of the plan."""
     uri, env, _ = catalog
     plan = {"stacks": ["native"], "data": {"name": "few", "rows": 2000}, "repetitions": 2, "aa": "native"}
+    plan |= keys
     (tmp_path / "plan.yaml").write_text(json.dumps(plan))
     command = [
         *(str(engine.BINARY), "bench", str(tmp_path / "plan.yaml"), "--out", str(tmp_path / "r.jsonl")),
         *("--data-dir", str(tmp_path / "data"), "--catalog", uri),
-        *("--warehouse", f"s3://{BUCKET}/{tmp_path.name}", "--s3-endpoint", server.endpoint, *more),
+        *("--warehouse", f"s3://{BUCKET}/{tmp_path.name}", "--s3-endpoint", server.endpoint),
     ]
     return subprocess.run(
         command,
@@ -51,8 +55,8 @@ def bench(tmp_path, catalog, server, *more: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_samples_on_s3(tmp_path, catalog, server):
-    done = bench(tmp_path, catalog, server)
+def verified(done: subprocess.CompletedProcess[str], tmp_path, catalog, server) -> None:
+    """All samples are there and equal, and nothing is left of their tables."""
     if "httpfs" in done.stderr:
         pytest.skip("DuckDB's httpfs is not installed: scripts/setup --s3")
     assert done.returncode == 0, done.stderr
@@ -70,6 +74,26 @@ def test_samples_on_s3(tmp_path, catalog, server):
     assert server.client().objects(BUCKET, f"{tmp_path.name}/") == {}
     secret = server.keys[1]
     assert secret not in text and secret not in done.stderr + done.stdout
+
+
+def test_samples_on_s3(tmp_path, catalog, server):
+    verified(bench(tmp_path, catalog, server), tmp_path, catalog, server)
+
+
+@pytest.mark.skipif(bool(docker.missing()), reason=docker.missing())
+@pytest.mark.parametrize("catalog", ["postgresql"], indirect=True)
+def test_containers_trust_the_same_certificates(tmp_path, catalog, tls_server):
+    """S3 over TLS, by an authority that no image has: AWS_CA_BUNDLE holds in containers, too."""
+    # A short path: a socket's name has 107 bytes at most.
+    made = docker.start(pathlib.Path(tempfile.mkdtemp(prefix="weir-docker-")))
+    try:
+        made.image("native", docker.VERSIONS + docker.NATIVE)
+        catalog[1]["DOCKER_HOST"] = made.host
+        done = bench(tmp_path, catalog, tls_server, backend="container")
+        verified(done, tmp_path, catalog, tls_server)
+        assert made.containers() == []
+    finally:
+        made.close()
 
 
 def test_passwords_stay_out_of_results(tmp_path, server):

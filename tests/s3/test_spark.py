@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
     not (STACK / ".jars/s3").is_dir() or not (STACK / ".venv").is_dir() or not shutil.which("java"),
     reason="the stack spark is not set up (scripts/setup --spark)",
 )
-pieces, tls_server = shared.pieces, shared.tls_server
+pieces = shared.pieces
 
 
 @pytest.fixture

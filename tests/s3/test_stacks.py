@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from tools import engine, minio, postgres
+from tools import engine, postgres
 from tools.minio import BUCKET
 from tools.proxy import Proxy
 
@@ -300,41 +300,6 @@ def test_temporary_credentials(lake, any_stack, server, mmdb, data, tmp_path):
     wrong = {**credentials, "AWS_SESSION_TOKEN": ""}
     done = lake.weir("run", "--json", "--stack", any_stack, data / "csv/events.csv", env=wrong)
     assert done.code == 3 and "check AWS_" in done.err, done.err
-
-
-@pytest.fixture(scope="module")
-def tls_server(tmp_path_factory):
-    """Its certificate is by an authority that only this test knows."""
-    if not minio.program():
-        pytest.skip(minio.MISSING)
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*args: str) -> None:
-        done = subprocess.run(["openssl", *args], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-
-    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    openssl(
-        *new,
-        "-x509",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=authority",
-        "-keyout",
-        "authority.key",
-        "-out",
-        "authority.crt",
-    )
-    openssl(*new, "-subj", "/CN=127.0.0.1", "-keyout", "private.key", "-out", "request.pem")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    signed = ("x509", "-req", "-in", "request.pem", "-CA", "authority.crt", "-CAkey", "authority.key")
-    openssl(*signed, "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "public.crt")
-    started = minio.Minio(certificates=folder)
-    try:
-        yield started.make()
-    finally:
-        started.remove()
 
 
 def test_tls(tls_server, any_stack, mmdb, data, tmp_path):

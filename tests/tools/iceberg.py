@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -34,7 +36,9 @@ def program() -> pathlib.Path:
     if "OPT" in os.environ:
         make.append(f"OPT={os.environ['OPT']}")
     subprocess.run(make, cwd=engine.ROOT, check=True)
-    out = pathlib.Path(tempfile.mkdtemp(prefix="weir-tool-")) / "iceberg_tool"
+    folder = tempfile.mkdtemp(prefix="weir-tool-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    out = pathlib.Path(folder) / "iceberg_tool"
     command = ["cc", "-std=c11", "-D_GNU_SOURCE", *flags, "-Isrc", "-o", str(out)]
     command += ["tests/tools/iceberg_tool.c", *libs, "-l:libzstd.a", "-lz", "-lxxhash", "-lmaxminddb"]
     command += ["-lcurl", "-lcrypto", "-lsqlite3", "-lpq", "-ljansson", "-lyaml", "-lm", "-lpthread"]
