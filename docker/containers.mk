@@ -32,7 +32,7 @@ docker-run-spark: ## the same by weir-spark; CLUSTER=1: on docker-up's Spark
 	@scripts/container_run spark $(RUN_OPTIONS)
 
 .PHONY: docker-benchmark docker-test-quick
-docker-benchmark: all ## weir bench with containers, on docker-up's services; as root: pulls too; BENCH="--quick --runs 3"
+docker-benchmark: ## weir bench with containers, on docker-up's services; as root: pulls too; BENCH="--quick --runs 3"
 	@scripts/containers benchmark $(or $(BENCH),--quick)
 docker-test-quick: all ## each image on a little data, against a local run
 	@scripts/containers test
