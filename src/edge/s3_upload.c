@@ -6,6 +6,7 @@
 #include "edge/store_s3.h"
 
 #include "base/clock.h"
+#include "base/threads.h"
 #include "edge/s3_location.h"
 #include "edge/s3_multipart.h"
 
@@ -58,9 +59,9 @@ struct s3_uploads {
     unsigned thread_count, threads_most, idle;
     bool closing;
     atomic_bool failed;
-    struct err err; /* of the first that failed */
-    int64_t cleanup_until_ns;
-    bool unreachable; /* cleaning up is vain */
+    struct err err;           /* of the first that failed */
+    int64_t cleanup_until_ns; /* once told to end; 0: not yet */
+    atomic_bool unreachable;  /* cleaning up is vain */
 };
 
 static void fail(struct s3_uploads *p, const struct err *e) {
@@ -319,19 +320,27 @@ static void withdraw(struct s3_upload *u) {
     while (u->pending) pthread_cond_wait(&p->done, &p->lock);
 }
 
+/* A run that goes on, as it does in two scans after a first pass that came to nothing, may take its time. */
+static bool is_late(struct s3_uploads *p) {
+    struct err ignored;
+    int64_t now = clock_mono_ns();
+    if (!interrupt_check(&ignored)) return false;
+    if (!p->cleanup_until_ns) p->cleanup_until_ns = now + (int64_t)CLEANUP_MOST_S * 1000000000;
+    return now > p->cleanup_until_ns;
+}
+
 static void clean_up(struct s3_upload *u) {
     struct s3_uploads *p = u->pool;
     struct err ignored;
     const struct s3_object o = object_of(u);
     int rc = 0;
-    if (!p->cleanup_until_ns) p->cleanup_until_ns = clock_mono_ns() + (int64_t)CLEANUP_MOST_S * 1000000000;
-    if (p->unreachable || clock_mono_ns() > p->cleanup_until_ns) return;
+    if (atomic_load(&p->unreachable) || is_late(p)) return;
     if (u->strays)
         rc = s3_multipart_abort_all(&o, &ignored);
     else if (u->id && !u->complete)
         rc = s3_multipart_abort(&o, u->id, &ignored);
     if (!rc && u->may_exist) rc = s3_remove(p->client, u->at.bucket, u->at.key, true, &ignored);
-    p->unreachable = rc != 0;
+    atomic_store(&p->unreachable, rc != 0);
 }
 
 static void upload_discard(struct store_upload *base) {
@@ -363,6 +372,7 @@ int s3_upload_begin(struct s3_uploads *p, const char *location, struct store_upl
     if (!u) return err_nomem(e);
     u->base.ops = &ops;
     u->pool = p;
+    atomic_store(&p->unreachable, false); /* the run goes on: what it makes is to be cleaned up again */
     arena_init(&u->arena);
     u->held.slabs = &p->slabs;
     int rc = s3_location_parse(location, &u->arena, &u->at, e);

@@ -233,6 +233,35 @@ def test_interrupt(lake, server, large, when):
     assert not lake.objects("/data/") and lake.no_uploads()
 
 
+@pytest.fixture(scope="module")
+def late(large, tmp_path_factory) -> pathlib.Path:
+    """In order of time but for its last event, which comes to what was settled: the run begins anew at the end."""
+    file = tmp_path_factory.mktemp("late") / "day.csv"
+    header, first, *rest = large.read_text().splitlines(keepends=True)
+    late = first.replace(first.split(",")[0], "late", 1)
+    file.write_text("".join([header, first, *rest, late]))
+    return file
+
+
+def test_failed_after_it_began_anew(lake, server, late):
+    """What the first pass left is removed, and, longer than a run that was told to end would have for it, what
+    the second one left, too."""
+    begun: list[str] = []  # multipart uploads
+
+    def rule(method: str, path: str, number: int):
+        if path.endswith("?uploads="):
+            begun.append(path)
+            if len(begun) == 2:
+                time.sleep(7)
+        return ("answer", 403, "AccessDenied") if method == "PUT" and len(begun) == 2 else None
+
+    with Proxy(server.port, rule) as proxy:
+        done = lake.weir("run", "--json", late, env={"WEIR_S3_ENDPOINT": proxy.endpoint})
+    assert done.code == 3 and "check the keys and their rights" in done.err, done.err
+    assert len(begun) == 2, "it did not begin anew"
+    assert not lake.objects() and lake.no_uploads()
+
+
 @pytest.mark.parametrize("back", [True, False])
 @pytest.mark.parametrize("moment", [2, 4, 6, 8, 11])
 def test_server_killed(lake, server, mmdb, large, tmp_path, moment, back):
