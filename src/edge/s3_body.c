@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SMALL_LEAST = 512, SMALL_MOST = SLAB_BYTES / 2 };
+
 /* The bytes from `at` that lie together. */
 static const uint8_t *together(const struct s3_body *b, size_t at, size_t *len) {
     size_t skip = at % b->piece_bytes, left = b->len - at;
@@ -62,11 +64,44 @@ static int add_slab(struct s3_growing *g, struct err *e) {
     return 0;
 }
 
+/* Below a slab: one piece, which is moved when it grows. */
+static int grow_small(struct s3_growing *g, size_t bytes, struct err *e) {
+    size_t size = g->small ? g->small : SMALL_LEAST;
+    while (size < bytes) size += size / 2;
+    if (!g->pieces && !(g->pieces = malloc(sizeof *g->pieces))) return err_nomem(e);
+    g->cap = 1;
+    void *more = realloc(g->small ? g->pieces[0] : NULL, size);
+    if (!more) return err_nomem(e);
+    g->pieces[0] = more;
+    g->count = 1;
+    g->small = size;
+    return 0;
+}
+
+/* It is small no more. */
+static int move_to_slab(struct s3_growing *g, struct err *e) {
+    void *slab = slabs_take(g->slabs);
+    if (!slab) return err_nomem(e);
+    memcpy(slab, g->pieces[0], g->len);
+    free(g->pieces[0]);
+    g->pieces[0] = slab;
+    g->small = 0;
+    return 0;
+}
+
+/* Room for at least one of n more bytes. */
+static int make_room(struct s3_growing *g, size_t n, struct err *e) {
+    bool small = g->small || !g->count;
+    if (small && n <= SMALL_MOST - g->len) return g->len + n > g->small ? grow_small(g, g->len + n, e) : 0;
+    if (g->small) return move_to_slab(g, e);
+    return g->len == s3_growing_memory(g) ? add_slab(g, e) : 0;
+}
+
 int s3_growing_add(struct s3_growing *g, const void *data, size_t len, struct err *e) {
     for (const uint8_t *from = data; len;) {
-        if (g->len == s3_growing_memory(g)) TRY(add_slab(g, e));
+        TRY(make_room(g, len, e));
         size_t room = s3_growing_memory(g) - g->len, n = room < len ? room : len;
-        memcpy((uint8_t *)g->pieces[g->count - 1] + SLAB_BYTES - room, from, n);
+        memcpy((uint8_t *)g->pieces[g->count - 1] + g->len % SLAB_BYTES, from, n);
         g->len += n;
         from += n;
         len -= n;
@@ -75,6 +110,7 @@ int s3_growing_add(struct s3_growing *g, const void *data, size_t len, struct er
 }
 
 void s3_growing_release(struct s3_growing *g) {
+    if (g->small) free(g->pieces[--g->count]);
     for (uint32_t i = 0; i < g->count; i++) slabs_give(g->slabs, g->pieces[i]);
     free(g->pieces);
     *g = (struct s3_growing){.slabs = g->slabs};

@@ -20,11 +20,13 @@ size_t s3_body_read(const struct s3_body *b, size_t at, void *out, size_t n);
 int s3_body_sha256(const struct s3_body *b, uint8_t out[32], struct err *e);
 int s3_body_md5(const struct s3_body *b, uint8_t out[16], struct err *e);
 
-/* A body that grows. All zero but `slabs`: empty. */
+/* A body that grows. All zero but `slabs`: empty. Of many days each holds little, so below half a slab it
+ * takes at most half as much again as its bytes, 512 at least. */
 struct s3_growing {
     struct slabs *slabs;
-    void **pieces; /* slabs */
+    void **pieces; /* slabs, but for a small one */
     uint32_t count, cap;
+    size_t small; /* bytes of the only piece when it is none of the slabs, but of malloc; 0: there is none */
     size_t len;
 };
 
@@ -40,7 +42,7 @@ static inline struct s3_body s3_growing_body(const struct s3_growing *g) {
 
 /* What it takes. */
 static inline size_t s3_growing_memory(const struct s3_growing *g) {
-    return (size_t)g->count * SLAB_BYTES;
+    return g->small ? g->small : (size_t)g->count * SLAB_BYTES;
 }
 
 #endif

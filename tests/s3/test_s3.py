@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from tools import engine
+from tools import clicks, engine
 from tools.minio import BUCKET
 from tools.proxy import Proxy
 
@@ -145,6 +145,17 @@ def test_nothing_is_fetched_in_vain(lake, server, large):
     fetched = sum(method == "GET" and path.endswith("/once/day.csv") for method, path in proxy.seen)
     # Room is for 20 of 27: some that were looked at make way, so that more are on their way at a time.
     assert blocks <= fetched <= blocks + blocks // 3
+
+
+def test_many_days_at_once(lake, server, mmdb, tmp_path):
+    """Of each a little at a time, in little memory: as long as all of it fits, a day's file takes all that comes."""
+    days = 600
+    file = clicks.write(tmp_path / "days.csv", 15_000, days=days, shuffled=True)
+    done = lake.weir("run", "--json", "--memory", "96MB", "--threads", "2", file)
+    assert done.code == 0, done.err
+    assert len(lake.objects("/events/data/")) == days
+    assert same(done.ledger, local_rows(tmp_path / "plain", [file], mmdb))
+    assert arrow(lake, "events", server).num_rows == done.ledger["rows_out"]
 
 
 FAULTS = {
