@@ -61,6 +61,7 @@ unsigned threads_cpu_count(void) {
 
 void threads_be_patient(void) {
     const struct sched_param none = {0};
+    if (sched_getscheduler(0) != SCHED_OTHER) return;
     (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none); /* if it fails, it is only slower */
 }
 

@@ -28,7 +28,8 @@ bool threads_stopping(const struct threads_group *g);
 unsigned threads_cpu_count(void);
 
 /* The calling thread, when it may go on, no longer takes the CPU from another at once, but waits for its turn
- * (SCHED_BATCH): for work in the background. */
+ * (SCHED_BATCH): for work in the background. One that runs under another policy than the usual one, idle or
+ * real-time, was meant to, and keeps it. */
 void threads_be_patient(void);
 
 /* SIGINT and SIGTERM set a flag from now on instead of ending the process. */
