@@ -49,7 +49,8 @@ struct s3_upload {
 
 struct s3_uploads {
     struct s3_client *client;
-    uint64_t limit, part_bytes;
+    uint64_t limit;
+    size_t part_bytes;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     struct part *first, *last;
@@ -243,16 +244,24 @@ static int hand_over(struct s3_upload *u, bool whole, struct err *e) {
     return 0;
 }
 
+/* A part is handed over when more comes: all are of the same length but the last, which is never empty, as
+ * some services want it. */
 static int upload_add(struct store_upload *base, const void *data, size_t len, struct err *e) {
     struct s3_upload *u = of(base);
     struct s3_uploads *p = u->pool;
-    size_t before = s3_growing_memory(&u->held);
-    int rc = s3_growing_add(&u->held, data, len, e);
-    pthread_mutex_lock(&p->lock);
-    p->gathered += s3_growing_memory(&u->held) - before;
-    if (!rc) u->bytes += len;
-    if (!rc && u->held.len >= p->part_bytes) rc = hand_over(u, false, e);
-    pthread_mutex_unlock(&p->lock);
+    int rc = 0;
+    for (const uint8_t *from = data; !rc && len;) {
+        size_t room = p->part_bytes - u->held.len, n = room < len ? room : len;
+        size_t before = s3_growing_memory(&u->held);
+        rc = s3_growing_add(&u->held, from, n, e);
+        from += n;
+        len -= n;
+        pthread_mutex_lock(&p->lock);
+        p->gathered += s3_growing_memory(&u->held) - before;
+        if (!rc) u->bytes += n;
+        if (!rc && len) rc = hand_over(u, false, e);
+        pthread_mutex_unlock(&p->lock);
+    }
     return rc;
 }
 

@@ -158,6 +158,20 @@ def test_many_days_at_once(lake, server, mmdb, tmp_path):
     assert arrow(lake, "events", server).num_rows == done.ledger["rows_out"]
 
 
+def test_parts_are_equal(lake, server, large):
+    """But for the last: some services take no others."""
+    done = lake.weir("run", "--json", large)
+    assert done.code == 0, done.err
+    key, size = max(lake.objects("/events/data/").items(), key=lambda item: item[1])
+    parts = []
+    while sum(parts) < size:
+        number = {"partNumber": str(len(parts) + 1)}
+        status, body = server.client().call("GET", f"/{BUCKET}/{key}", number)
+        assert status == 206
+        parts.append(len(body))
+    assert len(parts) > 1 and set(parts[:-1]) == {8 << 20} and 0 < parts[-1] <= 8 << 20
+
+
 FAULTS = {
     "slow down": lambda m, p, n: ("answer", 503, "SlowDown") if n % 3 == 2 else None,
     "cut": lambda m, p, n: "cut" if n % 4 == 2 else None,
