@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted; /* set by a handler, which any thread may run, and read by all */
 
 struct job {
     threads_fn *fn;
@@ -50,7 +50,8 @@ int threads_run(unsigned count, threads_fn *fn, void *ctx, struct err *e) {
 }
 
 bool threads_stopping(const struct threads_group *g) {
-    return atomic_load_explicit(&((struct threads_group *)g)->stop, memory_order_relaxed) || interrupted;
+    return atomic_load_explicit(&((struct threads_group *)g)->stop, memory_order_relaxed) ||
+           atomic_load(&interrupted);
 }
 
 unsigned threads_cpu_count(void) {
@@ -67,7 +68,7 @@ void threads_be_patient(void) {
 
 static void on_signal(int sig) {
     (void)sig;
-    interrupted = 1;
+    atomic_store(&interrupted, true);
 }
 
 void interrupt_install(void) {
@@ -77,5 +78,5 @@ void interrupt_install(void) {
 }
 
 int interrupt_check(struct err *e) {
-    return interrupted ? err_set(e, ERR_INTERRUPTED, "interrupted; nothing was committed") : 0;
+    return atomic_load(&interrupted) ? err_set(e, ERR_INTERRUPTED, "interrupted; nothing was committed") : 0;
 }

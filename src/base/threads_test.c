@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -34,7 +35,28 @@ static void test_patience(void **state) {
     assert_int_equal(policy_in_a_thread(SCHED_IDLE), SCHED_IDLE);
 }
 
+static void *until_interrupted(void *code) {
+    struct err e;
+    while (!(*(int *)code = interrupt_check(&e))) sched_yield();
+    return NULL;
+}
+
+/* The handler runs in one thread, others look (under TSan: without a race). */
+static void test_interrupt_is_seen_by_all(void **state) {
+    (void)state;
+    pthread_t t;
+    int code = 0;
+    interrupt_install();
+    assert_false(pthread_create(&t, NULL, until_interrupted, &code));
+    assert_false(raise(SIGTERM));
+    assert_false(pthread_join(t, NULL));
+    assert_int_equal(code, ERR_INTERRUPTED);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_patience)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_interrupt_is_seen_by_all), /* the last: it stays interrupted */
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
