@@ -6,6 +6,10 @@
 #include <stdlib.h>
 
 static_assert(sizeof(struct event_row) == 64, "a row without keep columns is one cache line");
+static_assert(GROUP_FIRST << (GROUP_PIECES - 1) >= SLAB_BYTES / (int)sizeof(struct event_row),
+              "pieces hold as many rows as a slab");
+
+enum { TEXT_FIRST = 1 << 10 };
 
 static const enum column text_column[TEXT_COUNT] = {COL_EVENT_ID, COL_USER_ID, COL_PAGE_URL,
                                                     COL_REFERRER, COL_DEVICE,  COL_IP};
@@ -26,18 +30,22 @@ void event_group_free(struct event_group *g) {
     event_group_clear(g);
     free(g->row_slabs);
     free(g->text_slabs);
-    free(g->long_texts);
+    free(g->own_texts);
     free(g);
 }
 
 void event_group_clear(struct event_group *g) {
     for (uint32_t i = 0; i < g->row_slab_count; i++) slabs_give(g->slabs, g->row_slabs[i]);
     for (uint32_t i = 0; i < g->text_slab_count; i++) slabs_give(g->slabs, g->text_slabs[i]);
-    for (uint32_t i = 0; i < g->long_count; i++) free(g->long_texts[i]);
-    g->row_slab_count = g->text_slab_count = g->long_count = 0;
+    for (uint32_t i = 0; i < g->own_count; i++) free(g->own_texts[i]);
+    for (unsigned i = 0; i < GROUP_PIECES && g->few_rows[i]; i++) {
+        free(g->few_rows[i]);
+        g->few_rows[i] = NULL;
+    }
+    g->row_slab_count = g->text_slab_count = g->own_count = 0;
     g->rows = g->session_count = 0;
     g->text = g->text_end = NULL;
-    g->text_bytes = g->long_bytes = 0;
+    g->text_bytes = g->own_bytes = 0;
 }
 
 /* Add a piece of memory to one of the group's lists. */
@@ -61,31 +69,60 @@ static int add_slab(struct event_group *g, uint8_t ***list, uint32_t *count, uin
     return rc;
 }
 
+static int add_own_rows(struct event_group *g, struct err *e) {
+    uint32_t first, slab_rows = 1u << g->row_shift;
+    unsigned piece = event_group_piece(g->rows, &first);
+    if (g->few_rows[piece]) return 0;
+    uint32_t rows = first ? first : GROUP_FIRST < slab_rows ? GROUP_FIRST : slab_rows;
+    g->few_rows[piece] = malloc((size_t)rows * g->row_bytes);
+    if (!g->few_rows[piece]) return err_nomem(e);
+    g->own_bytes += (uint64_t)rows * g->row_bytes;
+    return 0;
+}
+
 /* Room for a row. */
 static int next_row(struct event_group *g, struct event_row **out, struct err *e) {
-    if (g->rows >> g->row_shift == g->row_slab_count)
+    uint32_t slab = g->rows >> g->row_shift;
+    if (!slab)
+        TRY(add_own_rows(g, e));
+    else if (slab > g->row_slab_count)
         TRY(add_slab(g, &g->row_slabs, &g->row_slab_count, &g->row_slab_cap, e));
     *out = event_group_row(g, g->rows);
     return 0;
 }
 
+static int add_own_text(struct event_group *g, size_t bytes, uint8_t **out, struct err *e) {
+    *out = malloc(bytes);
+    int rc = add_piece(&g->own_texts, &g->own_count, &g->own_cap, *out, e);
+    if (rc)
+        free(*out);
+    else
+        g->own_bytes += bytes;
+    return rc;
+}
+
+/* A piece for texts of at most a slab's bytes: half as large as all that came before, until slabs do. */
+static int add_text_piece(struct event_group *g, size_t bytes, struct err *e) {
+    size_t piece = g->text_bytes / 2 > TEXT_FIRST ? g->text_bytes / 2 : TEXT_FIRST;
+    if (piece < bytes) piece = bytes;
+    if (!g->text_slab_count && piece <= SLAB_BYTES / 2) {
+        TRY(add_own_text(g, piece, &g->text, e));
+    } else {
+        piece = SLAB_BYTES;
+        TRY(add_slab(g, &g->text_slabs, &g->text_slab_count, &g->text_slab_cap, e));
+        g->text = g->text_slabs[g->text_slab_count - 1];
+    }
+    g->text_end = g->text + piece;
+    return 0;
+}
+
 /* Room for a row's text and SCAN_PADDING bytes more. */
 static int next_text(struct event_group *g, size_t bytes, uint8_t **out, struct err *e) {
-    if (bytes + SCAN_PADDING > SLAB_BYTES) {
-        uint8_t *memory = malloc(bytes + SCAN_PADDING);
-        int rc = add_piece(&g->long_texts, &g->long_count, &g->long_cap, memory, e);
-        if (rc) {
-            free(memory);
-            return rc;
-        }
-        g->long_bytes += bytes;
-        *out = memory;
+    size_t padded = bytes + SCAN_PADDING;
+    if (padded > SLAB_BYTES) {
+        TRY(add_own_text(g, padded, out, e));
     } else {
-        if (!g->text || (size_t)(g->text_end - g->text) < bytes + SCAN_PADDING) {
-            TRY(add_slab(g, &g->text_slabs, &g->text_slab_count, &g->text_slab_cap, e));
-            g->text = g->text_slabs[g->text_slab_count - 1];
-            g->text_end = g->text + SLAB_BYTES;
-        }
+        if (!g->text || (size_t)(g->text_end - g->text) < padded) TRY(add_text_piece(g, padded, e));
         *out = g->text;
         g->text += bytes;
     }

@@ -5,8 +5,9 @@
  * day and every look-up misses the caches; so does looking up countries. All at once, one thread's tables
  * serve all its groups and stay hot.
  *
- * Rows and text lie in slabs and never move. Days share the slabs: with thirty of them open, growing each in
- * memory of its own cost a sixth of a shuffled run in page faults. */
+ * Rows and text never move. The first lie in small pieces of the group's own, each as large as all before it,
+ * so that thousands of days may be at hand; then in slabs. Days share these: with thirty of them open,
+ * growing each in memory of its own cost a sixth of a shuffled run in page faults. */
 #ifndef WEIR_ETL_EVENT_GROUP_H
 #define WEIR_ETL_EVENT_GROUP_H
 
@@ -56,6 +57,8 @@ static inline uint8_t *event_row_keep_null(const struct pipeline *p, const struc
 void event_row_read(const struct pipeline *p, const struct event_row *row, struct scan_row *out,
                     struct scan_keep_value *keep);
 
+enum { GROUP_FIRST = 8, GROUP_PIECES = 7 };
+
 struct event_group {
     const struct pipeline *pipeline;
     struct slabs *slabs;
@@ -64,14 +67,16 @@ struct event_group {
     uint32_t rows;
     uint32_t session_count; /* may number one session twice */
     uint32_t row_bytes, row_shift;
-    uint8_t **row_slabs; /* 1 << row_shift rows each */
+    uint8_t
+        *few_rows[GROUP_PIECES]; /* the first 1 << row_shift rows: GROUP_FIRST, as many, twice as many, … */
+    uint8_t **row_slabs;         /* then 1 << row_shift each */
     uint32_t row_slab_count, row_slab_cap;
     uint8_t **text_slabs;
     uint32_t text_slab_count, text_slab_cap;
     uint8_t *text, *text_end; /* free room in the latest */
-    uint8_t **long_texts;     /* of rows too long for a slab */
-    uint32_t long_count, long_cap;
-    uint64_t text_bytes, long_bytes;
+    uint8_t **own_texts;      /* pieces before the first slab, and of rows too long for one */
+    uint32_t own_count, own_cap;
+    uint64_t text_bytes, own_bytes; /* the latter of rows, too */
 };
 
 /* NULL: out of memory. The slabs must outlive it. */
@@ -81,9 +86,17 @@ void event_group_free(struct event_group *g);
 /* Forget the rows and give their memory back. */
 void event_group_clear(struct event_group *g);
 
+/* The piece of the first rows in which row i is, and the first of that piece. */
+static inline unsigned event_group_piece(uint32_t i, uint32_t *first) {
+    unsigned piece = i < GROUP_FIRST ? 0 : 32u - (unsigned)__builtin_clz(i / GROUP_FIRST);
+    *first = piece ? GROUP_FIRST << (piece - 1) : 0;
+    return piece;
+}
+
 static inline struct event_row *event_group_row(const struct event_group *g, uint32_t i) {
-    uint32_t within = i & ((1u << g->row_shift) - 1);
-    return (void *)(g->row_slabs[i >> g->row_shift] + (size_t)within * g->row_bytes);
+    uint32_t slab = i >> g->row_shift, first = slab << g->row_shift;
+    const uint8_t *piece = slab ? g->row_slabs[slab - 1] : g->few_rows[event_group_piece(i, &first)];
+    return (void *)(piece + (size_t)(i - first) * g->row_bytes);
 }
 
 /* Add a kept row. `seq` 0: its session is not known yet. */
@@ -103,7 +116,7 @@ static inline uint64_t event_group_bytes(const struct event_group *g) {
 
 /* Bytes of memory held for them. */
 static inline uint64_t event_group_memory(const struct event_group *g) {
-    return (uint64_t)(g->row_slab_count + g->text_slab_count) * SLAB_BYTES + g->long_bytes;
+    return (uint64_t)(g->row_slab_count + g->text_slab_count) * SLAB_BYTES + g->own_bytes;
 }
 
 /* A thread's tables to turn groups into row groups. */

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from reference import pipeline_reference as reference
-from tools import engine
+from tools import clicks, engine
 
 ROWS = 21_000
 START = datetime.datetime(2024, 3, 1)
@@ -136,3 +136,12 @@ def test_short_records_keep_the_memory_bound(small_mmdb, tmp_path, kind, two_sca
     )
     assert done.ledger["seen"]["passes"] == (2 if two_scans else 1)
     assert done.ledger["peak_memory_bytes"] < 64_000_000
+
+
+@pytest.mark.skipif(bool(engine.STACK), reason="how the native engine bounds its memory")
+def test_many_days_keep_the_memory_bound(small_mmdb, tmp_path):
+    """Shuffled, so that all days are at hand at once: each takes as much as its rows do."""
+    days = clicks.write(tmp_path / "days.csv", 60_000, days=2_500, shuffled=True)
+    done = engine.Lake(tmp_path / "lake").run([days], small_mmdb, "--threads", "2", "--memory", "64MB")
+    assert done.ledger["seen"]["passes"] == 2
+    assert done.ledger["peak_memory_bytes"] < 100_000_000
