@@ -3,6 +3,7 @@ What compose itself makes of it is tested where compose is."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,7 +29,7 @@ def tracked() -> list[str]:
 def clone(tmp_path):
     """A tree of its own, whose .env is the test's."""
     (tmp_path / "scripts").mkdir()
-    for name in ("scripts/containers", "compose.yaml", ".env.example"):
+    for name in ("scripts/containers", "scripts/dot_env.py", "compose.yaml", ".env.example"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -85,6 +86,82 @@ def test_without_credentials_nothing_starts(clone):
     done = containers(clone, "up", DOCKER="true")  # an engine that says yes to everything
     assert done.returncode == 1
     assert "there is no .env: cp .env.example .env" in done.stderr
+
+
+def chosen(clone, **values: str) -> None:
+    """An .env with these lines, the rest of its credentials harmless."""
+    lines = {name: "chosen-one" for name in SECRETS} | values
+    text = (clone / ".env.example").read_text()
+    text = re.sub(r"^(\w+)=.*", lambda m: f"{m[1]}={lines.pop(m[1], 'weir')}", text, flags=re.M)
+    (clone / ".env").write_text(text + "".join(f"{name}={value}\n" for name, value in lines.items()))
+
+
+def test_empty_credentials_are_named_at_once(clone):
+    shutil.copy(clone / ".env.example", clone / ".env")
+    done = containers(clone, "up", DOCKER="true")
+    assert done.returncode == 1
+    assert f"{', '.join(SECRETS)}: not set in .env; choose" in done.stderr
+
+
+# What Compose, the shell and a URI would make different things of.
+@pytest.mark.parametrize(
+    "value", ["a$b", "a b", "a#b'c", "'a'b'", '"a$b"', "a\\b", "a`id`", "a;id", "long-enough\r"]
+)
+def test_a_value_that_is_not_the_same_to_all_is_refused_unseen(clone, value):
+    chosen(clone, MINIO_ROOT_PASSWORD=value)
+    done = containers(clone, "up", DOCKER="true")
+    assert done.returncode == 1
+    assert ".env, line " in done.stderr and value not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("POSTGRES_USER", "a@b"),
+        ("POSTGRES_DB", "a/b"),
+        ("WAREHOUSE_BUCKET", "A"),
+        ("MINIO_ROOT_PASSWORD", "short"),
+    ],
+)
+def test_a_value_that_a_service_or_uri_cannot_take_is_refused(clone, name, value):
+    chosen(clone, **{name: value})
+    done = containers(clone, "up", DOCKER="true")
+    assert done.returncode == 1
+    assert f".env: {name} has to be" in done.stderr
+
+
+def test_odd_passwords_are_the_same_to_shell_compose_and_scripts(clone):
+    password = """p$a"s#s @/:%&;`!x"""
+    chosen(clone, POSTGRES_PASSWORD=f"'{password}'")
+    shell = subprocess.run(
+        ["sh", "-c", '. ./.env; printf %s "$POSTGRES_PASSWORD"'], cwd=clone, capture_output=True, text=True
+    )
+    assert shell.stdout == password
+    script = subprocess.run(
+        ["sh", "-c", 'eval "$(python3 scripts/dot_env.py)"; printf %s "$POSTGRES_PASSWORD"'],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+    )
+    assert script.stdout == password, script.stderr
+    done = compose(clone, "config", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)["services"]["postgres"]["environment"]["POSTGRES_PASSWORD"]
+    assert seen.replace("$$", "$") == password
+
+
+def test_the_environment_wins_and_folders_of_dot_env_count(clone):
+    chosen(clone, WEIR_DATA_DIR=str(clone / "elsewhere"))
+    # An engine that shows what Compose would be given.
+    engine = clone / "engine"
+    engine.write_text('#!/bin/sh\n[ "$2" != up ] || echo "$WEIR_DATA_DIR $POSTGRES_USER"\n')
+    engine.chmod(0o755)
+    done = containers(clone, "up", DOCKER=str(engine), POSTGRES_USER="other")
+    assert f"{clone}/elsewhere other" in done.stdout, done.stderr
+
+
+def test_what_runs_can_be_ended_without_dot_env(clone):
+    assert containers(clone, "down", DOCKER="true").returncode == 0
 
 
 def test_without_an_engine_it_says_what_else_there_is(clone):
