@@ -151,3 +151,10 @@ def test_what_is_missing_is_named(folder):
     assert "infra: minio: MinIO is not installed" in started.stderr
     assert 'nothing was started; without these: make infra ONLY="postgres"' in started.stderr
     assert not processes(folder)
+
+
+def test_an_unknown_service_is_named(tmp_path):
+    started = infra(tmp_path / "none", "up", "postgres", "mino")
+    assert started.returncode == 1
+    assert started.stderr == "infra: mino: the services are postgres, minio, spark\n"
+    assert not (tmp_path / "none").exists()
