@@ -80,3 +80,13 @@ void interrupt_install(void) {
 int interrupt_check(struct err *e) {
     return atomic_load(&interrupted) ? err_set(e, ERR_INTERRUPTED, "interrupted; nothing was committed") : 0;
 }
+
+bool interrupt_put_aside(void) {
+    bool seen = interrupted;
+    interrupted = 0;
+    return seen;
+}
+
+void interrupt_bring_back(void) {
+    interrupted = 1;
+}

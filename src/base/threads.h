@@ -38,4 +38,9 @@ void interrupt_install(void);
 /* 0, or ERR_INTERRUPTED with a message when an interrupt was seen. */
 int interrupt_check(struct err *e);
 
+/* For what is tidied up after an interrupt: none was seen, from here on; only another one counts. True when
+ * one had been: then call interrupt_bring_back when done, which makes interrupt_check tell of it again. */
+bool interrupt_put_aside(void);
+void interrupt_bring_back(void);
+
 #endif

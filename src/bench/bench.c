@@ -303,7 +303,10 @@ static void session_close(struct session *s) {
     remove_references(s);
     struct err left = {0};
     if (*s->lake_prefix && session_clear_lake(s, NULL, &left))
-        fprintf(stderr, "weir: tables of this benchmark are left in its lake: %s\n", left.msg);
+        fprintf(stderr,
+                "weir: tables of this benchmark are left in its lake, in namespaces %s_…: %s; --resume "
+                "removes them\n",
+                s->lake_prefix, left.msg);
     for (unsigned i = 0; s->stacks && i < s->plan->stack_count; i++) stack_release(&s->stacks[i]);
     for (unsigned i = 0; s->data && i < s->plan->data_count; i++) data_release(&s->data[i]);
     for (unsigned i = 0; s->versions && i < s->plan->stack_count; i++) json_decref(s->versions[i]);

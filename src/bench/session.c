@@ -134,6 +134,10 @@ int session_run(struct session *s, const struct session_job *j, struct session_r
     if (!rc) rc = take_run(s, j, dir, &job, out, e);
     if (!rc) rc = judge_run(s, j, dir, &job, out, e);
     if (rc) file_remove_tree(dir);
+    if (rc == ERR_INTERRUPTED && job.namespace_name) { /* may have files that no catalog names yet */
+        struct err ignored = {0};                      /* what is left in the catalog is told at the end */
+        (void)session_clear_lake(s, job.namespace_name, &ignored);
+    }
     job_release(&job);
     return rc;
 }

@@ -2,6 +2,7 @@
  * with a lake of one's own (PostgreSQL, S3), each in a namespace of its own with a warehouse below it, which
  * is removed afterwards. */
 #include "base/files.h"
+#include "base/threads.h"
 #include "bench/session.h"
 #include "edge/catalog.h"
 #include "edge/store.h"
@@ -78,13 +79,12 @@ static int take_namespace(void *ctx, const char *name, const char *table, const 
 static int remove_one(const struct session *s, struct catalog *c, const char *name, struct err *e) {
     char location[8192];
     snprintf(location, sizeof location, "%s/%s", s->q->lake.warehouse, name);
-    TRY(catalog_drop(c, name, e));
-    return remove_files(s, location, e);
+    TRY(remove_files(s, location, e)); /* the name last: by it the rest is found again (--resume) */
+    return catalog_drop(c, name, e);
 }
 
-int session_clear_lake(const struct session *s, const char *namespace_name, struct err *e) {
+static int clear_lake(const struct session *s, const char *namespace_name, struct err *e) {
     struct catalog *c;
-    if (!s->q->lake.catalog) return 0;
     TRY(catalog_open(s->q->lake.catalog, "weir", true, &c, e));
     int rc = 0;
     if (namespace_name) {
@@ -102,5 +102,13 @@ int session_clear_lake(const struct session *s, const char *namespace_name, stru
         }
     }
     catalog_close(c);
+    return rc;
+}
+
+int session_clear_lake(const struct session *s, const char *namespace_name, struct err *e) {
+    if (!s->q->lake.catalog) return 0;
+    bool interrupted = interrupt_put_aside();
+    int rc = clear_lake(s, namespace_name, e);
+    if (interrupted) interrupt_bring_back();
     return rc;
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
 import tempfile
+import time
 
 import pytest
 from tools import docker, engine, postgres
@@ -34,25 +36,30 @@ def catalog(request, tmp_path):
         ]
 
 
-def bench(tmp_path, catalog, server, **keys: str) -> subprocess.CompletedProcess[str]:
+def start(tmp_path, catalog, server, **keys: object) -> subprocess.Popen[str]:
     """`keys`: of the plan."""
     uri, env, _ = catalog
-    plan = {"stacks": ["native"], "data": {"name": "few", "rows": 2000}, "repetitions": 2, "aa": "native"}
-    plan |= keys
+    plan: dict[str, object] = {"stacks": ["native"], "data": {"name": "few", "rows": 2000}}
+    plan |= {"repetitions": 2, "aa": "native"} | keys
     (tmp_path / "plan.yaml").write_text(json.dumps(plan))
     command = [
         *(str(engine.BINARY), "bench", str(tmp_path / "plan.yaml"), "--out", str(tmp_path / "r.jsonl")),
         *("--data-dir", str(tmp_path / "data"), "--catalog", uri),
         *("--warehouse", f"s3://{BUCKET}/{tmp_path.name}", "--s3-endpoint", server.endpoint),
     ]
-    return subprocess.run(
+    return subprocess.Popen(
         command,
         env={**os.environ, **server.env, **env},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
     )
+
+
+def bench(tmp_path, catalog, server, **keys: object) -> subprocess.CompletedProcess[str]:
+    process = start(tmp_path, catalog, server, **keys)
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def verified(done: subprocess.CompletedProcess[str], tmp_path, catalog, server) -> None:
@@ -78,6 +85,23 @@ def verified(done: subprocess.CompletedProcess[str], tmp_path, catalog, server) 
 
 def test_samples_on_s3(tmp_path, catalog, server):
     verified(bench(tmp_path, catalog, server), tmp_path, catalog, server)
+
+
+def test_an_interrupt_leaves_no_tables(tmp_path, catalog, server):
+    process = start(tmp_path, catalog, server, repetitions=500)
+    results = tmp_path / "r.jsonl"
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if results.exists() and '"status":"ok"' in results.read_text().replace(" ", ""):
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if "httpfs" in err:
+        pytest.skip("DuckDB's httpfs is not installed: scripts/setup --s3")
+    assert process.returncode == 130 and "go on with --resume" in err and "are left" not in err, err
+    assert catalog[2]() == []
+    assert server.client().objects(BUCKET, f"{tmp_path.name}/") == {}
 
 
 @pytest.mark.skipif(bool(docker.missing()), reason=docker.missing())
