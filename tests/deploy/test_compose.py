@@ -202,3 +202,43 @@ def test_compose_accepts_it(clone):
     done = compose(clone, "config", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert set(re.findall(r'"host_ip": "([^"]*)"', done.stdout)) == {"127.0.0.1"}
+
+
+ENGINE = """#!/bin/sh
+echo "$*" >>{log}
+case "$*" in
+"compose ps --quiet") {before} ;;
+"compose up "*) echo "port is already allocated" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("before", ["", "echo 1234"])
+def test_services_that_cannot_start_leave_none_but_those_that_ran(clone, before):
+    chosen(clone)
+    engine, log = clone / "engine", clone / "log"
+    engine.write_text(ENGINE.format(log=log, before=before or ":"))
+    engine.chmod(0o755)
+    done = containers(clone, "up", DOCKER=str(engine))
+    assert done.returncode == 1
+    assert "already allocated" in done.stderr and "the services did not start" in done.stderr
+    assert ("compose down" in log.read_text().split("\n")) == (not before)
+
+
+def test_a_run_without_its_image_or_services_says_so(tmp_path):
+    engine = tmp_path / "engine"
+    engine.write_text(
+        '#!/bin/sh\n[ "$*" != "$REFUSED" ] || { echo "No such thing" >&2; exit 1; }\n[ "$1" != run ]\n'
+    )
+    engine.chmod(0o755)
+    for name in ("clicks.csv", "country.mmdb"):
+        (tmp_path / name).write_text("")
+    command = [ROOT / "scripts/container_run", "native", "--lake", tmp_path / "lake"]
+    command += ["--mmdb", tmp_path / "country.mmdb", tmp_path / "clicks.csv"]
+    env = {**os.environ, **{name: "chosen-one" for name in SECRETS}, "DOCKER": str(engine)}
+    done = subprocess.run(
+        command, env={**env, "REFUSED": "image inspect weir-native"}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "no image weir-native here; make docker-build-native" in done.stderr
+    assert not (tmp_path / "lake").exists()
