@@ -242,3 +242,8 @@ def test_a_run_without_its_image_or_services_says_so(tmp_path):
     assert done.returncode == 1
     assert "no image weir-native here; make docker-build-native" in done.stderr
     assert not (tmp_path / "lake").exists()
+    (tmp_path / "file").write_text("")
+    command[3] = tmp_path / "file/lake"
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'container_run: --lake: "{tmp_path}/file/lake" cannot be made or read')
