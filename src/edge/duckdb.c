@@ -215,11 +215,21 @@ static int refused(int messages, struct err *e) {
     return err_set(e, ERR_INPUT, "DuckDB: %s", len ? text : "failed without saying why");
 }
 
+/* Ctrl-C reaches both. DuckDB may answer it by failing like on a mistake, so that we have to have seen it. */
+static volatile sig_atomic_t told;
+
+static void on_interrupt(int sig) {
+    (void)sig;
+    told = 1;
+}
+
 static int capture(const struct duckdb *d, const char *const *argv, int messages, struct buf *out,
                    struct err *e) {
     int pipes[2], code = 0;
     if (pipe2(pipes, O_CLOEXEC)) return err_errno(e, ERR_OUTSIDE, "could not make a pipe");
-    void (*before)(int) = signal(SIGINT, SIG_IGN);
+    told = 0;
+    void (*before)(int) = signal(SIGINT, on_interrupt);
+    if (before == SIG_IGN) signal(SIGINT, SIG_IGN);
     pid_t pid;
     int errnum = start(d, argv, pipes[1], messages, &pid), rc = 0;
     close(pipes[1]);
@@ -229,9 +239,11 @@ static int capture(const struct duckdb *d, const char *const *argv, int messages
     }
     close(pipes[0]);
     signal(SIGINT, before);
+    if (told && before != SIG_DFL) raise(SIGINT); /* for the caller's handler, too */
     if (rc) return rc;
     if (errnum) return not_run(d, errnum, e);
-    if (code == 128 + SIGINT || code == 128 + SIGTERM) return err_set(e, ERR_INTERRUPTED, "interrupted");
+    if ((told && code) || code == 128 + SIGINT || code == 128 + SIGTERM)
+        return err_set(e, ERR_INTERRUPTED, "interrupted");
     if (code > 128) return err_set(e, ERR_OUTSIDE, "DuckDB was ended by signal %d", code - 128);
     return code ? refused(messages, e) : 0;
 }
