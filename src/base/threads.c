@@ -82,11 +82,9 @@ int interrupt_check(struct err *e) {
 }
 
 bool interrupt_put_aside(void) {
-    bool seen = interrupted;
-    interrupted = 0;
-    return seen;
+    return atomic_exchange(&interrupted, false);
 }
 
 void interrupt_bring_back(void) {
-    interrupted = 1;
+    atomic_store(&interrupted, true);
 }

@@ -7,6 +7,7 @@
 #include <glob.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,18 +217,18 @@ static int refused(int messages, struct err *e) {
 }
 
 /* Ctrl-C reaches both. DuckDB may answer it by failing like on a mistake, so that we have to have seen it. */
-static volatile sig_atomic_t told;
+static atomic_bool told;
 
 static void on_interrupt(int sig) {
     (void)sig;
-    told = 1;
+    atomic_store(&told, true);
 }
 
 static int capture(const struct duckdb *d, const char *const *argv, int messages, struct buf *out,
                    struct err *e) {
     int pipes[2], code = 0;
     if (pipe2(pipes, O_CLOEXEC)) return err_errno(e, ERR_OUTSIDE, "could not make a pipe");
-    told = 0;
+    atomic_store(&told, false);
     void (*before)(int) = signal(SIGINT, on_interrupt);
     if (before == SIG_IGN) signal(SIGINT, SIG_IGN);
     pid_t pid;
