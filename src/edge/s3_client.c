@@ -17,6 +17,7 @@
 enum {
     TRIES = 12,      /* about 15 s in all: a server that is started anew is waited for */
     FIRST_TRIES = 4, /* … of a server that never answered: less than a second */
+    LONG_S = 60,     /* … and of one whose tries take long, such as a name that is looked up in vain */
     CLEANUP_TRIES = 2,
     PAUSE_FIRST_US = 100000,
     PAUSE_MOST_US = 2000000,
@@ -450,6 +451,7 @@ static int judge(struct call *c, CURLcode code, bool *again, struct err *e) {
 
 static int repeat(struct call *c, struct err *e) {
     const struct s3_request *q = c->q;
+    int64_t begun = clock_mono_ns();
     for (unsigned tried = 1;; tried++) {
         CURLcode code = CURLE_OK;
         bool again;
@@ -457,7 +459,9 @@ static int repeat(struct call *c, struct err *e) {
         c->r->tries = tried;
         TRY(perform(c, &code, e));
         if (!judge(c, code, &again, &failed)) return 0;
-        unsigned most = q->cleanup ? CLEANUP_TRIES : atomic_load(&c->client->answered) ? TRIES : FIRST_TRIES;
+        bool patient =
+            atomic_load(&c->client->answered) && clock_mono_ns() - begun < (int64_t)LONG_S * 1000000000;
+        unsigned most = q->cleanup ? CLEANUP_TRIES : patient ? TRIES : FIRST_TRIES;
         if (!again || tried >= most) {
             *e = failed;
             return e->code;
