@@ -1,4 +1,5 @@
-"""What .env says, for all that uses compose.yaml's services: `python3 scripts/dot_env.py` prints it for a shell to evaluate.
+"""What .env says, for all that uses compose.yaml's services: `python3 scripts/dot_env.py` prints it for a shell to evaluate;
+`needless` after it, a word in place of all that Compose asks for, whatever .env says.
 
 Compose, a shell (`. ./.env`) and weir's scripts read that file, each by rules of its own; only lines that are the same to all
 are accepted. A variable of the environment wins, as with Compose. Messages never show a value.
@@ -10,6 +11,7 @@ import os
 import pathlib
 import re
 import shlex
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NEEDED = ("POSTGRES_USER", "POSTGRES_PASSWORD", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "JUPYTER_TOKEN")
@@ -66,7 +68,7 @@ def read(path: pathlib.Path = ROOT / ".env") -> dict[str, str]:
 
 def main() -> None:
     try:
-        said = read()
+        said = dict.fromkeys(NEEDED, "needless") if sys.argv[1:] == ["needless"] else read()
     except Unusable as e:
         raise SystemExit(f"containers: {e}") from None
     print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in said.items()))

@@ -1,5 +1,5 @@
-/* The bytes that a request sends: one piece of the caller's, or many equal ones, which grow without being
- * moved and go from one object to the next. */
+/* The bytes that a request sends: one piece of the caller's, or slabs, which are not moved as more come and
+ * go from one object to the next. */
 #ifndef WEIR_EDGE_S3_BODY_H
 #define WEIR_EDGE_S3_BODY_H
 

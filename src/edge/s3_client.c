@@ -117,7 +117,7 @@ struct call {
     size_t out_start; /* what q->out held before */
     size_t sent;      /* of the body */
     int64_t server_time_s;
-    bool too_large, full;
+    bool too_large;
 };
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx) {

@@ -67,9 +67,9 @@ struct event_group {
     uint32_t rows;
     uint32_t session_count; /* may number one session twice */
     uint32_t row_bytes, row_shift;
-    uint8_t
-        *few_rows[GROUP_PIECES]; /* the first 1 << row_shift rows: GROUP_FIRST, as many, twice as many, … */
-    uint8_t **row_slabs;         /* then 1 << row_shift each */
+    /* The first 1 << row_shift rows: GROUP_FIRST, as many, twice as many, …; then as many in each slab. */
+    uint8_t *few_rows[GROUP_PIECES];
+    uint8_t **row_slabs;
     uint32_t row_slab_count, row_slab_cap;
     uint8_t **text_slabs;
     uint32_t text_slab_count, text_slab_cap;
