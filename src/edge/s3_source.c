@@ -151,17 +151,28 @@ static struct slot *find_room(struct s3_sources *p, bool must) {
     return best;
 }
 
-/* Of the blocks that were looked at long ago and not read on, the one that is farthest from being wanted by
- * who reads at `block`; none that soon will be. */
+/* Of the blocks that were looked at a while ago and not read on, the one that is farthest from being wanted
+ * by who reads at `block`; none that soon will be, nor one just before, where another thread may read. */
 static struct slot *find_left_alone(struct s3_sources *p, const struct s3_source *source, uint64_t block) {
     struct slot *best = NULL;
     for (unsigned i = 0; i < p->slot_count; i++) {
         struct slot *s = &p->slots[i];
-        bool old = s->state == SLOT_READY && !s->readers && s->read && p->clock - s->stamp > p->slot_count;
-        if (!old || (s->source == source && s->block - block <= p->slot_count)) continue;
-        if (!best || s->block > best->block) best = s;
+        bool left = s->state == SLOT_READY && !s->readers && s->read && p->clock - s->stamp > p->ahead;
+        bool near = s->source == source && s->block + p->ahead >= block && s->block <= block + p->slot_count;
+        if (left && !near && (!best || s->block > best->block)) best = s;
     }
     return best;
+}
+
+static struct slot *find_room_ahead(struct s3_sources *p, const struct s3_source *source, uint64_t block) {
+    struct slot *slot = find_room(p, false);
+    return slot ? slot : find_left_alone(p, source, block);
+}
+
+/* Room that must be found may be taken from what was fetched ahead. */
+static struct slot *find_room_now(struct s3_sources *p, const struct s3_source *source, uint64_t block) {
+    struct slot *slot = find_room_ahead(p, source, block);
+    return slot ? slot : find_room(p, true);
 }
 
 static int start_thread(struct s3_sources *p, struct err *e) {
@@ -190,8 +201,7 @@ static int want_ahead(struct s3_sources *p, struct s3_source *s, uint64_t block,
     uint64_t blocks = (s->bytes + BLOCK - 1) / BLOCK;
     for (uint64_t b = block + 1; b <= block + p->ahead && b < blocks; b++) {
         if (find(p, s, b)) continue;
-        struct slot *slot = find_room(p, false);
-        if (!slot) slot = find_left_alone(p, s, block);
+        struct slot *slot = find_room_ahead(p, s, block);
         if (!slot) return 0;
         TRY(want(p, s, b, slot, e));
     }
@@ -213,7 +223,7 @@ static int get(struct s3_sources *p, struct s3_source *s, uint64_t block, size_t
             return e->code;
         }
         struct slot *slot = find(p, s, block);
-        if (!slot && (slot = find_room(p, true))) TRY(want(p, s, block, slot, e));
+        if (!slot && (slot = find_room_now(p, s, block))) TRY(want(p, s, block, slot, e));
         if (slot && slot->state == SLOT_READY) {
             slot->readers++;
             slot->read += n;
