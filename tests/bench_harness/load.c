@@ -3,11 +3,11 @@
  *   load memory BYTES       touch so many anonymous bytes, keep them for half a second
  *   load shared BYTES       the same in shared memory
  *   load cpu SECONDS        burn so much CPU time, half of the time asleep
- *   load write BYTES FILE   write so many bytes
+ *   load write BYTES FILE   write so many bytes, keep still for half a second
  *   load children N FILE    N children one after the other, each 10 ms of CPU time and 1 MB written
  *   load hidden FILE        a grandchild that nobody waits for: 100 MB, half a second of CPU time, 10 MB
- * written load daemon             leave a process behind that would sleep for an hour load crash | hang |
- * deaf
+ *   load daemon             leave a process behind that would sleep for an hour
+ *   load crash | hang | deaf
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -108,7 +108,10 @@ int main(int argc, char **argv) {
         burn(left < 0.1 ? left : 0.1);
         rest(0.1);
     }
-    if (strcmp(what, "write") == 0) write_file(argv[3], strtoull(amount, NULL, 10));
+    if (strcmp(what, "write") == 0) {
+        write_file(argv[3], strtoull(amount, NULL, 10));
+        rest(0.5); /* so that the page cache is read when all is written */
+    }
     if (strcmp(what, "children") == 0) children(atoi(amount), argv[3]);
     if (strcmp(what, "hidden") == 0) hidden(amount);
     if (strcmp(what, "daemon") == 0) leave_daemon();
