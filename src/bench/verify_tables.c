@@ -127,6 +127,16 @@ const json_t *verify_fields(const struct verify_table *t) {
     return json_object_get(with_id(schemas, "schema-id", json_integer_value(id)), "fields");
 }
 
+const json_t *verify_field(const json_t *fields, const char *name) {
+    size_t i;
+    json_t *f;
+    json_array_foreach((json_t *)fields, i, f) {
+        const char *n = json_string_value(json_object_get(f, "name"));
+        if (n && strcmp(n, name) == 0) return f;
+    }
+    return NULL;
+}
+
 /* ---- by name ---- */
 
 /* Its metadata location in *location, from malloc; NULL when there is none. */

@@ -32,6 +32,9 @@ void verify_table_release(struct verify_table *t);
 /* The schema's columns at the snapshot: an array of Iceberg fields. */
 const json_t *verify_fields(const struct verify_table *t);
 
+/* The one of that name, or NULL. */
+const json_t *verify_field(const json_t *fields, const char *name);
+
 /* The summary's text under key, or NULL. */
 const char *verify_summary(const json_t *snapshot, const char *key);
 
