@@ -1,127 +1,13 @@
 #include "bench/plan.h"
 
 #include "base/random.h"
-#include "base/units.h"
+#include "bench/plan_reader.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { RUNS = 10, QUICK_BUDGET_S = 900 };
-
-/* ---- reading values ---- */
-
-struct reader {
-    struct plan *p;
-    const char *file;
-    struct err *e;
-};
-
-static int wrong(const struct reader *r, const char *key, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int wrong(const struct reader *r, const char *key, const char *fmt, ...) {
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    return err_set(r->e, ERR_INPUT, "%s: %s: %s", r->file, key, text);
-}
-
-static int only_keys(const struct reader *r, const json_t *o, const char *where, const char *const *allowed) {
-    const char *key;
-    json_t *value;
-    if (!json_is_object(o)) return wrong(r, where, "must be a mapping (key: value)");
-    json_object_foreach((json_t *)o, key, value) {
-        size_t i = 0;
-        while (allowed[i] && strcmp(allowed[i], key) != 0) i++;
-        if (allowed[i]) continue;
-        char all[512];
-        size_t at = 0;
-        for (i = 0; allowed[i] && at < sizeof all; i++)
-            at += (size_t)snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", allowed[i]);
-        return wrong(r, where, "unknown key \"%.60s\"; allowed: %s", key, all);
-    }
-    return 0;
-}
-
-static int read_text(const struct reader *r, const json_t *o, const char *key, const char **out) {
-    const json_t *v = json_object_get(o, key);
-    if (!v) return 0;
-    if (!json_is_string(v) || !json_string_length(v)) return wrong(r, key, "must be text");
-    *out = arena_printf(&r->p->arena, "%s", json_string_value(v));
-    return *out ? 0 : err_nomem(r->e);
-}
-
-static int read_whole(const struct reader *r, const json_t *o, const char *key, int64_t lo, int64_t hi,
-                      int64_t *out) {
-    const json_t *v = json_object_get(o, key);
-    if (!v) return 0;
-    int64_t n = json_integer_value(v);
-    if (!json_is_integer(v) || n < lo || n > hi)
-        return wrong(r, key, "must be a whole number from %lld to %lld", (long long)lo, (long long)hi);
-    *out = n;
-    return 0;
-}
-
-/* "64MB", or bytes. */
-static int read_size(const struct reader *r, const json_t *o, const char *key, uint64_t *out) {
-    const json_t *v = json_object_get(o, key);
-    struct err e = {0};
-    if (!v) return 0;
-    if (json_is_integer(v) && json_integer_value(v) > 0)
-        *out = (uint64_t)json_integer_value(v);
-    else if (!json_is_string(v) || units_parse_size(json_string_value(v), key, out, &e) || !*out)
-        return wrong(r, key, "must be a size like 64MB or 2GiB");
-    return 0;
-}
-
-/* Seconds, or "90s", "10m", "2h". */
-static int read_duration(const struct reader *r, const json_t *o, const char *key, double *out) {
-    const json_t *v = json_object_get(o, key);
-    if (!v) return 0;
-    double n = json_number_value(v), unit = 1;
-    if (json_is_string(v)) {
-        char *end;
-        n = strtod(json_string_value(v), &end);
-        unit = strcmp(end, "s") == 0 ? 1 : strcmp(end, "m") == 0 ? 60 : strcmp(end, "h") == 0 ? 3600 : 0;
-    }
-    if (!(n * unit > 0 && n * unit < 1e8)) return wrong(r, key, "must be a duration like 90s, 10m or 2h");
-    *out = n * unit;
-    return 0;
-}
-
-static int read_yes(const struct reader *r, const json_t *o, const char *key, bool *out) {
-    const json_t *v = json_object_get(o, key);
-    if (v && !json_is_boolean(v)) return wrong(r, key, "must be true or false");
-    *out = json_is_true(v);
-    return 0;
-}
-
-static bool is_word(const char *text, const char *const *words) {
-    for (; *words; words++)
-        if (strcmp(text, *words) == 0) return true;
-    return false;
-}
-
-/* A word, or a list of words, out of two: which were there. */
-static int read_choice(const struct reader *r, const json_t *o, const char *key, const char *first,
-                       const char *second, bool *has_first, bool *has_second) {
-    const json_t *v = json_object_get(o, key);
-    if (!v) return 0;
-    *has_first = *has_second = false;
-    size_t n = json_is_array(v) ? json_array_size(v) : 1;
-    for (size_t i = 0; i < n; i++) {
-        const char *word = json_string_value(json_is_array(v) ? json_array_get(v, i) : v);
-        bool is_first = word && strcmp(word, first) == 0, is_second = word && strcmp(word, second) == 0;
-        if (!is_first && !is_second) return wrong(r, key, "must be %s, %s, or a list of both", first, second);
-        *has_first = *has_first || is_first;
-        *has_second = *has_second || is_second;
-    }
-    return n ? 0 : wrong(r, key, "must not be empty");
-}
 
 /* ---- data ---- */
 
@@ -140,65 +26,51 @@ static struct plan_data *add_data(struct plan *p, const char *name) {
     return d;
 }
 
-/* A word or a list of words out of `words`; *out in the plan's arena, *count 0: the key is not there. */
-static int read_words(const struct reader *r, const json_t *o, const char *key, const char *const *words,
-                      const char *out[], size_t cap, size_t *count) {
-    const json_t *v = json_object_get(o, key);
-    *count = 0;
-    if (!v) return 0;
-    size_t n = json_is_array(v) ? json_array_size(v) : 1;
-    if (n < 1 || n > cap) return wrong(r, key, "must be one or a list of 1 to %zu", cap);
-    for (size_t i = 0; i < n; i++) {
-        const char *word = json_string_value(json_is_array(v) ? json_array_get(v, i) : v);
-        size_t k = 0;
-        while (word && words[k] && strcmp(words[k], word) != 0) k++;
-        if (!word || !words[k]) {
-            char all[256] = "";
-            size_t at = 0;
-            for (k = 0; words[k] && at < sizeof all; k++)
-                at += (size_t)snprintf(all + at, sizeof all - at, "%s%s", k ? ", " : "", words[k]);
-            return wrong(r, key, "\"%.60s\" is none of: %s", word ? word : "(not text)", all);
-        }
-        out[(*count)++] = words[k];
-    }
-    return 0;
+static bool is_word(const char *text, const char *const *words) {
+    for (; *words; words++)
+        if (strcmp(text, *words) == 0) return true;
+    return false;
 }
 
 static const char *const formats[] = {"csv", "parquet", NULL};
 
-static int read_data_mapping(const struct reader *r, const json_t *o, const struct plan_context *c) {
+static int read_data_mapping(const struct plan_reader *r, const json_t *o, const struct plan_context *c) {
     static const char *const keys[] = {"name", "size", "rows", "seed", "format", "dirt", "files", NULL};
     static const char *const dirts[] = {"none", "some", "much", NULL};
     const char *wanted[2];
     size_t count;
-    TRY(only_keys(r, o, "data", keys));
+    TRY(plan_only_keys(r, o, "data", keys));
     const char *name = NULL;
-    TRY(read_text(r, o, "name", &name));
-    if (!name || strpbrk(name, "/ \t")) return wrong(r, "data", "each needs a name, without / and blanks");
+    TRY(plan_read_text(r, o, "name", &name));
+    if (!name || strpbrk(name, "/ \t"))
+        return plan_wrong(r, "data", "each needs a name, without / and blanks");
     struct plan_data *d = add_data(r->p, name);
     int64_t seed = 1, files = 1, rows = 0;
-    TRY(read_whole(r, o, "seed", 0, INT64_MAX, &seed));
-    TRY(read_whole(r, o, "files", 1, 10000, &files));
-    TRY(read_whole(r, o, "rows", 1, INT64_C(1) << 40, &rows));
-    TRY(read_words(r, o, "format", formats, wanted, 2, &count));
+    TRY(plan_read_whole(r, o, "seed", 0, INT64_MAX, &seed));
+    TRY(plan_read_whole(r, o, "files", 1, 10000, &files));
+    TRY(plan_read_whole(r, o, "rows", 1, INT64_C(1) << 40, &rows));
+    TRY(plan_read_words(r, o, "format", formats, wanted, 2, &count));
     if (count) d->format = wanted[0];
-    TRY(read_text(r, o, "dirt", &d->dirt));
-    if (!is_word(d->dirt, dirts)) return wrong(r, "dirt", "must be none, some or much");
-    if (rows && json_object_get(o, "size")) return wrong(r, "data", "give either size or rows");
+    TRY(plan_read_text(r, o, "dirt", &d->dirt));
+    if (!is_word(d->dirt, dirts)) return plan_wrong(r, "dirt", "must be none, some or much");
+    if (rows && json_object_get(o, "size")) return plan_wrong(r, "data", "give either size or rows");
     if (rows) d->size_bytes = 0;
-    TRY(read_size(r, o, "size", &d->size_bytes));
+    TRY(plan_read_size(r, o, "size", &d->size_bytes));
     d->rows = (uint64_t)rows;
     d->seed = (uint64_t)seed;
     d->files = (unsigned)files;
     if (!d->rows && !d->size_bytes && !c->own_input)
-        return wrong(r, "data", "\"%s\" needs a size or rows; tiny, small, medium and large have one", name);
+        return plan_wrong(r, "data", "\"%s\" needs a size or rows; tiny, small, medium and large have one",
+                          name);
     if (d->rows && c->own_input)
-        return wrong(r, "data", "\"%s\": with --input, say a size, or nothing for all of it", name);
+        return plan_wrong(r, "data", "\"%s\": with --input, say a size, or nothing for all of it", name);
     if (count < 2) return 0;
     /* The same rows twice: that needs their number, since a size means each format's own bytes. */
     if (!d->rows)
-        return wrong(r, "data", "\"%s\" in two formats needs rows, so that both hold the same ones", name);
-    if (r->p->data_count == PLAN_DATA_MAX) return wrong(r, "data", "has more than %d entries", PLAN_DATA_MAX);
+        return plan_wrong(r, "data", "\"%s\" in two formats needs rows, so that both hold the same ones",
+                          name);
+    if (r->p->data_count == PLAN_DATA_MAX)
+        return plan_wrong(r, "data", "has more than %d entries", PLAN_DATA_MAX);
     struct plan_data *other = &r->p->data[r->p->data_count++];
     *other = *d;
     other->format = wanted[1];
@@ -206,29 +78,29 @@ static int read_data_mapping(const struct reader *r, const json_t *o, const stru
 }
 
 /* No two may be called the same, but for their format. */
-static int check_data(const struct reader *r) {
+static int check_data(const struct plan_reader *r) {
     const struct plan *p = r->p;
     for (unsigned i = 0; i < p->data_count; i++)
         for (unsigned k = 0; k < i; k++)
             if (strcmp(p->data[k].name, p->data[i].name) == 0 &&
                 strcmp(p->data[k].format, p->data[i].format) == 0)
-                return wrong(r, "data", "two are called \"%s\"", p->data[k].name);
+                return plan_wrong(r, "data", "two are called \"%s\"", p->data[k].name);
     return 0;
 }
 
-static int read_data(const struct reader *r, const json_t *root, const struct plan_context *c) {
+static int read_data(const struct plan_reader *r, const json_t *root, const struct plan_context *c) {
     const json_t *v = json_object_get(root, "data");
     if (!v) {
         add_data(r->p, c->own_input ? "all" : "small");
         return 0;
     }
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
-    if (n < 1 || n > PLAN_DATA_MAX) return wrong(r, "data", "must have 1 to %d entries", PLAN_DATA_MAX);
+    if (n < 1 || n > PLAN_DATA_MAX) return plan_wrong(r, "data", "must have 1 to %d entries", PLAN_DATA_MAX);
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_is_array(v) ? json_array_get(v, i) : v;
         const char *name = json_string_value(one);
         if (r->p->data_count == PLAN_DATA_MAX)
-            return wrong(r, "data", "has more than %d entries", PLAN_DATA_MAX);
+            return plan_wrong(r, "data", "has more than %d entries", PLAN_DATA_MAX);
         if (!name) {
             TRY(read_data_mapping(r, one, c));
         } else {
@@ -236,8 +108,8 @@ static int read_data(const struct reader *r, const json_t *root, const struct pl
             if (!copy) return err_nomem(r->e);
             struct plan_data *d = add_data(r->p, copy);
             if (!d->size_bytes && !(c->own_input && strcmp(name, "all") == 0))
-                return wrong(r, "data", "\"%s\" is none of tiny, small, medium, large; give {name, size}",
-                             name);
+                return plan_wrong(r, "data",
+                                  "\"%s\" is none of tiny, small, medium, large; give {name, size}", name);
         }
     }
     return check_data(r);
@@ -258,37 +130,37 @@ struct axes {
     unsigned resource_count, repetitions;
 };
 
-static int read_resources(const struct reader *r, const json_t *o, const struct plan_context *c,
+static int read_resources(const struct plan_reader *r, const json_t *o, const struct plan_context *c,
                           struct axes *axes) {
     static const char *const keys[] = {"cpus", "memory", NULL};
     const json_t *v = json_object_get(o, "resources");
     if (!v) return 0;
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
     if (n < 1 || n > PLAN_RESOURCES_MAX)
-        return wrong(r, "resources", "must have 1 to %d entries", PLAN_RESOURCES_MAX);
+        return plan_wrong(r, "resources", "must have 1 to %d entries", PLAN_RESOURCES_MAX);
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_is_array(v) ? json_array_get(v, i) : v, *cpus;
         struct plan_resources *out = &axes->resources[i];
         *out = default_resources(c);
-        TRY(only_keys(r, one, "resources", keys));
-        TRY(read_size(r, one, "memory", &out->memory_bytes));
+        TRY(plan_only_keys(r, one, "resources", keys));
+        TRY(plan_read_size(r, one, "memory", &out->memory_bytes));
         if ((cpus = json_object_get(one, "cpus"))) out->cpus = json_number_value(cpus);
         if (!(out->cpus >= 0.1 && out->cpus <= c->cpus))
-            return wrong(r, "resources.cpus", "must be 0.1 to %u, the CPUs of this machine", c->cpus);
+            return plan_wrong(r, "resources.cpus", "must be 0.1 to %u, the CPUs of this machine", c->cpus);
         if (out->memory_bytes > c->memory_bytes)
-            return wrong(r, "resources.memory", "is more than this machine's memory");
+            return plan_wrong(r, "resources.memory", "is more than this machine's memory");
     }
     axes->resource_count = (unsigned)n;
     return 0;
 }
 
-static int read_axes(const struct reader *r, const json_t *o, const struct plan_context *c,
+static int read_axes(const struct plan_reader *r, const json_t *o, const struct plan_context *c,
                      struct axes *axes) {
     int64_t repetitions = axes->repetitions;
     TRY(read_resources(r, o, c, axes));
-    TRY(read_choice(r, o, "cache", "warm", "cold", &axes->warm, &axes->cold));
-    TRY(read_choice(r, o, "parsing", "strict", "idiomatic", &axes->strict, &axes->idiomatic));
-    TRY(read_whole(r, o, "repetitions", 1, 10000, &repetitions));
+    TRY(plan_read_choice(r, o, "cache", "warm", "cold", &axes->warm, &axes->cold));
+    TRY(plan_read_choice(r, o, "parsing", "strict", "idiomatic", &axes->strict, &axes->idiomatic));
+    TRY(plan_read_whole(r, o, "repetitions", 1, 10000, &repetitions));
     axes->repetitions = c->repetitions ? c->repetitions : (unsigned)repetitions;
     return 0;
 }
@@ -307,16 +179,16 @@ static int take_stacks(struct plan *p, const char *const *names, unsigned count,
     return 0;
 }
 
-static int read_stacks(const struct reader *r, const json_t *root, const struct plan_context *c) {
+static int read_stacks(const struct plan_reader *r, const json_t *root, const struct plan_context *c) {
     const json_t *v = json_object_get(root, "stacks");
     const char *names[PLAN_STACKS_MAX];
     size_t n = json_array_size(v);
     if (c->stacks) return take_stacks(r->p, c->stacks, c->stack_count, r->e);
     if (!json_is_array(v) || n < 1 || n > PLAN_STACKS_MAX)
-        return wrong(r, "stacks", "must be a list of stacks; see weir stack list");
+        return plan_wrong(r, "stacks", "must be a list of stacks; see weir stack list");
     for (size_t i = 0; i < n; i++)
         if (!(names[i] = json_string_value(json_array_get(v, i))))
-            return wrong(r, "stacks", "must be a list of names");
+            return plan_wrong(r, "stacks", "must be a list of names");
     return take_stacks(r->p, names, (unsigned)n, r->e);
 }
 
@@ -361,7 +233,7 @@ static int make_cases(struct plan *p, unsigned data, const struct axes *a, struc
 }
 
 /* One entry of `cases`: some of the data, and what differs from the plan's own keys. */
-static int read_case(const struct reader *r, const json_t *o, const struct plan_context *c,
+static int read_case(const struct plan_reader *r, const json_t *o, const struct plan_context *c,
                      const struct axes *whole) {
     static const char *const keys[] = {"data",      "format",      "parsing", "cache",
                                        "resources", "repetitions", NULL};
@@ -370,10 +242,10 @@ static int read_case(const struct reader *r, const json_t *o, const struct plan_
     size_t data_count, format_count;
     struct axes axes = *whole;
     bool any = false;
-    TRY(only_keys(r, o, "cases", keys));
+    TRY(plan_only_keys(r, o, "cases", keys));
     for (unsigned i = 0; i < p->data_count; i++) names[i] = p->data[i].name;
-    TRY(read_words(r, o, "data", names, data, PLAN_DATA_MAX, &data_count));
-    TRY(read_words(r, o, "format", formats, format, 2, &format_count));
+    TRY(plan_read_words(r, o, "data", names, data, PLAN_DATA_MAX, &data_count));
+    TRY(plan_read_words(r, o, "format", formats, format, 2, &format_count));
     TRY(read_axes(r, o, c, &axes));
     for (unsigned i = 0; i < p->data_count; i++) {
         bool wanted = !data_count, right = !format_count;
@@ -382,15 +254,15 @@ static int read_case(const struct reader *r, const json_t *o, const struct plan_
         any = any || (wanted && right);
         if (wanted && right) TRY(make_cases(p, i, &axes, r->e));
     }
-    return any ? 0 : wrong(r, "cases", "no data of the plan is in the format \"%s\"", format[0]);
+    return any ? 0 : plan_wrong(r, "cases", "no data of the plan is in the format \"%s\"", format[0]);
 }
 
-static int read_cases(const struct reader *r, const json_t *root, const struct plan_context *c,
+static int read_cases(const struct plan_reader *r, const json_t *root, const struct plan_context *c,
                       const struct axes *axes) {
     const json_t *v = json_object_get(root, "cases"), *one;
     size_t i;
     if (v && (!json_is_array(v) || !json_array_size(v)))
-        return wrong(r, "cases", "must be a list of mappings, such as {data: small, cache: cold}");
+        return plan_wrong(r, "cases", "must be a list of mappings, such as {data: small, cache: cold}");
     for (unsigned d = 0; !v && d < r->p->data_count; d++) TRY(make_cases(r->p, d, axes, r->e));
     json_array_foreach(v, i, one) TRY(read_case(r, one, c, axes));
     return 0;
@@ -413,31 +285,16 @@ static struct axes default_axes(const struct plan_context *c) {
 }
 
 /* 0.05 or "5%". */
-static int read_share(const struct reader *r, const json_t *o, const char *key, double *out) {
-    const json_t *v = json_object_get(o, key);
-    if (!v) return 0;
-    double n = json_number_value(v);
-    if (json_is_string(v)) {
-        char *end;
-        n = strtod(json_string_value(v), &end) / 100;
-        if (strcmp(end, "%") != 0) n = 0;
-    }
-    if (!(n >= 0.001 && n <= 1))
-        return wrong(r, key, "must be a share like 5%% or 0.05, from 0.1%% to 100%%");
-    *out = n;
-    return 0;
-}
-
-static int read_aa(const struct reader *r, const json_t *root) {
+static int read_aa(const struct plan_reader *r, const json_t *root) {
     struct plan *p = r->p;
     const json_t *v = json_object_get(root, "aa");
     p->aa = p->stacks[0];
     if (json_is_false(v)) return p->aa = NULL, 0;
     if (!v) return 0;
-    TRY(read_text(r, root, "aa", &p->aa));
+    TRY(plan_read_text(r, root, "aa", &p->aa));
     for (unsigned i = 0; i < p->stack_count; i++)
         if (strcmp(p->stacks[i], p->aa) == 0) return 0;
-    return wrong(r, "aa", "\"%s\" is none of the plan's stacks", p->aa);
+    return plan_wrong(r, "aa", "\"%s\" is none of the plan's stacks", p->aa);
 }
 
 /* A registry's host, by what tells it from a user of Docker Hub (a dot, a port, or "localhost"), and what may
@@ -472,7 +329,7 @@ static int take_backend(struct plan *p, const char *backend, const struct plan_c
     return 0;
 }
 
-static int read_plan(const struct reader *r, const json_t *root, const struct plan_context *c) {
+static int read_plan(const struct plan_reader *r, const json_t *root, const struct plan_context *c) {
     static const char *const keys[] = {"name",           "stacks",      "data",     "cases",     "resources",
                                        "backend",        "repetitions", "cache",    "parsing",   "seed",
                                        "timeout",        "budget",      "aa",       "precision", "serve",
@@ -481,21 +338,21 @@ static int read_plan(const struct reader *r, const json_t *root, const struct pl
     struct axes axes = default_axes(c);
     const char *backend = "process";
     int64_t seed = 1, serve = 0;
-    TRY(only_keys(r, root, "plan", keys));
-    TRY(read_text(r, root, "name", &p->name));
-    TRY(read_text(r, root, "backend", &backend));
-    TRY(read_text(r, root, "registry", &p->registry));
+    TRY(plan_only_keys(r, root, "plan", keys));
+    TRY(plan_read_text(r, root, "name", &p->name));
+    TRY(plan_read_text(r, root, "backend", &backend));
+    TRY(plan_read_text(r, root, "registry", &p->registry));
     TRY(read_stacks(r, root, c));
     TRY(read_data(r, root, c));
     TRY(read_axes(r, root, c, &axes));
-    TRY(read_whole(r, root, "seed", 0, INT64_MAX, &seed));
-    TRY(read_whole(r, root, "serve", 2, 1000, &serve));
-    TRY(read_duration(r, root, "timeout", &p->timeout_s));
-    TRY(read_share(r, root, "precision", &p->precision));
-    TRY(read_duration(r, root, "budget", &p->budget_s));
+    TRY(plan_read_whole(r, root, "seed", 0, INT64_MAX, &seed));
+    TRY(plan_read_whole(r, root, "serve", 2, 1000, &serve));
+    TRY(plan_read_duration(r, root, "timeout", &p->timeout_s));
+    TRY(plan_read_share(r, root, "precision", &p->precision));
+    TRY(plan_read_duration(r, root, "budget", &p->budget_s));
     TRY(read_aa(r, root));
-    TRY(read_yes(r, root, "minimum_memory", &p->minimum_memory));
-    TRY(read_yes(r, root, "profile", &p->profile));
+    TRY(plan_read_yes(r, root, "minimum_memory", &p->minimum_memory));
+    TRY(plan_read_yes(r, root, "profile", &p->profile));
     p->seed = (uint64_t)seed;
     p->serve_jobs = (unsigned)serve;
     if (take_backend(p, backend, c, r->e)) return err_prefix(r->e, "%s", r->file);
@@ -504,7 +361,7 @@ static int read_plan(const struct reader *r, const json_t *root, const struct pl
 
 int plan_init(struct plan *p, const json_t *root, const char *file, const struct plan_context *c,
               struct err *e) {
-    const struct reader r = {.p = p, .file = file, .e = e};
+    const struct plan_reader r = {.p = p, .file = file, .e = e};
     set_defaults(p);
     TRY(read_plan(&r, root, c));
     if (!p->name) {
