@@ -1,5 +1,7 @@
 """What can go wrong, by exit code."""
 
+import os
+
 
 class BadInput(Exception):
     """Bad input or configuration: exit code 3, nothing written."""
@@ -20,6 +22,10 @@ class Stopped(BaseException):
 def said(e: BaseException) -> str:
     """In one line; of a database's error, what the database said, without the statement and its values."""
     return " ".join(str(getattr(e, "orig", None) or e).split())
+
+
+def could_not_write(path: str, e: OSError) -> Failed:
+    return Failed(f'could not write "{path}": {os.strerror(e.errno) if e.errno else said(e)}')
 
 
 def changed(name: str) -> BadInput:

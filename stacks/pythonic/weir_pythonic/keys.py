@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from .errors import could_not_write
+
 # The numbers of a key, each a row of an array with a column for each key. The user is a hash; so is the id, whose first eight bytes stand before it as they sort.
 USER, TIME, PREFIX, ID, ROW = range(5)
 WIDTH = 5
@@ -90,9 +92,12 @@ class KeyStore:
         for n in range(self.partitions):
             with self.locks[n]:
                 chunks, self.held[n] = self.held[n], []
-                with open(self._path(n), "ab") as file:
-                    for chunk in chunks:
-                        file.write(np.ascontiguousarray(chunk.T).data)
+                try:
+                    with open(self._path(n), "ab") as file:
+                        for chunk in chunks:
+                            file.write(np.ascontiguousarray(chunk.T).data)
+                except OSError as e:
+                    raise could_not_write(str(self._path(n)), e) from e
 
     def read(self, n: int) -> np.ndarray:
         """About in the order of input."""

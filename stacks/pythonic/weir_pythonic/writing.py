@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 
 from . import s3
+from .errors import could_not_write
 
 ROLL_BYTES = 384 << 20  # 4.3: files of 128–512 MiB
 ARROW_TYPES = {
@@ -43,27 +44,43 @@ def local_path(location: str) -> str:
     return "/" + location.removeprefix("file:").lstrip("/")
 
 
-class _File:
-    def __init__(self, location: str, schema: pa.Schema, options: dict) -> None:
-        self.location = location
-        self.sink: Any
+@contextlib.contextmanager
+def _writing(location: str) -> Iterator[None]:
+    """Errors say which file."""
+    try:
+        with s3.telling(location, "write"):
+            yield
+    except OSError as e:
         if s3.is_s3(location):
-            self.sink = s3.open_output(location)
-        else:
-            path = Path(local_path(location))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.sink = pa.OSFile(str(path), "wb")
+            raise
+        raise could_not_write(local_path(location), e) from e
+
+
+class _File:
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.sink: Any = None
+        self.writer: Any = None
         self.footer: list[pq.FileMetaData] = []
         self.size = 0
-        self.writer: Any = pq.ParquetWriter(self.sink, schema, metadata_collector=self.footer, **options)
+
+    def begin(self, schema: pa.Schema, options: dict) -> None:
+        with _writing(self.location):
+            if s3.is_s3(self.location):
+                self.sink = s3.open_output(self.location)
+            else:
+                path = Path(local_path(self.location))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.sink = pa.OSFile(str(path), "wb")
+            self.writer = pq.ParquetWriter(self.sink, schema, metadata_collector=self.footer, **options)
 
     def write(self, rows: pa.Table) -> None:
-        with s3.telling(self.location, "write"):
+        with _writing(self.location):
             self.writer.write_table(rows, row_group_size=max(1, rows.num_rows))
         self.size = self.sink.tell()
 
     def close(self) -> None:
-        with s3.telling(self.location, "write"):
+        with _writing(self.location):
             self.writer.close()
             self.size = self.sink.tell()
             try:
@@ -77,7 +94,7 @@ class _File:
         """Nothing names it."""
         if s3.is_s3(self.location):
             # Completed first: the stream's end would do it at any time.
-            ends = (self.writer.close, self.sink.close) if self.sink else ()
+            ends = [end.close for end in (self.writer, self.sink) if end]
             for step in (*ends, partial(s3.remove, self.location)):
                 with contextlib.suppress(OSError, ValueError):
                     step()
@@ -154,9 +171,10 @@ class DataFiles:
         if day is not None:
             name = self.table.spec().fields[0].name
             folder += f"/{name}={dt.date(1970, 1, 1) + dt.timedelta(days=day)}"
-        file = _File(f"{folder}/{uuid.uuid4()}.parquet", self.schema, self.options)
+        file = _File(f"{folder}/{uuid.uuid4()}.parquet")
         with self.lock:
-            self.files.append((file, day))
+            self.files.append((file, day))  # before it is there, so that it is discarded whatever happens
+        file.begin(self.schema, self.options)
         return file
 
     def close(self, day: int | None) -> None:

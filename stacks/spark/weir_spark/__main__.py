@@ -6,6 +6,7 @@ doing. A run that has begun to commit is let finish.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -68,6 +69,8 @@ class Engine:
         except Exception as e:
             if os.environ.get("WEIR_DEBUG"):
                 raise
+            if isinstance(e, OSError) and e.errno == errno.ENOSPC:
+                return 4, job.disk_full()
             return 4, f"{type(e).__name__}: {e}".split("\n")[0]
 
     def _run(self, job: Job) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +106,11 @@ class Job:
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             raise BadInput(f"{path}: not a job: {e!r}") from e
+
+    def disk_full(self) -> str:
+        """What to say when Spark says no more than that."""
+        tmp = self.tmp_dir or tempfile.gettempdir()
+        return f'{os.strerror(errno.ENOSPC)}: tables go to "{self.catalog["warehouse"]}", temporary files to "{tmp}"'
 
     def event(self, name: str, t_ns: int | None = None) -> None:
         """One line in one write, so that lines of several writers never mix."""

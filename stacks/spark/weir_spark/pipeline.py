@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -20,7 +21,7 @@ from .columnar import Footed, is_parquet, read_footers
 from .countries import CountryCache
 from .errors import BadInput, Failed
 from .job import Job
-from .jvm import file_that_failed, said
+from .jvm import file_that_failed, said, told
 from .ledger import Ledger
 from .lines import SMALL, Reading, input_bytes, plan_pieces, spark_path
 from .output import NEVER_DAY, everything, rejects_of
@@ -96,6 +97,8 @@ class Run:
             path = file_that_failed(e)
             if path is not None:
                 raise BadInput(f"{os.path.basename(path)}: {said(e)}") from e
+            if os.strerror(errno.ENOSPC) in told(e):
+                raise Failed(self.job.disk_full()) from e
             raise Failed(said(e)) from e
         self.ledger.check()
 
@@ -157,7 +160,7 @@ class Run:
             size = sum(f.fileSizeInBytes() for f in self.rides)
             self.rejects.write(rows.coalesce(1 + size // REJECTS_FILE), self.folder, "none")
             self.ledger.rejected |= counts.get
-            self.events.discard(self.rides)
+            self.events.discard_files(self.rides)
             self.rides = []
 
     def commit(self) -> None:
@@ -173,7 +176,7 @@ class Run:
             if not target.committed:
                 target.discard()
         if self.rides:
-            self.events.discard(self.rides)
+            self.events.discard_files(self.rides)
         if self.lake:
             self.lake.close()
         shutil.rmtree(self.folder, ignore_errors=True)

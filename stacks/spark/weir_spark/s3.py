@@ -32,7 +32,6 @@ CONNECT_SECONDS, CONNECT_TRIES = 3, 3
 BUCKET = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{2,62}")
 PAGE = 1000  # objects that one request may delete
 LOOKS = 8  # at objects, at once
-QUIET_SECONDS = 5  # for tasks to end that were told to
 # Of each CPU's open file: one part being filled, and so many on their way. S3 wants at least 5 MiB.
 PART_BYTES, PARTS_ON_THE_WAY = 8 << 20, 2
 SETTINGS = {
@@ -207,7 +206,6 @@ class Store:
 
     def __init__(self, spark: SparkSession, service: Service) -> None:
         self.jvm, self.service = spark._jvm, service
-        self.tracker = spark._jsc.sc().statusTracker()
         self.conf = spark._jsc.hadoopConfiguration()
         in_force = self.conf.get("weir.s3.service")
         if in_force not in (None, repr(service)):
@@ -342,10 +340,7 @@ class Store:
                     self._delete(bucket, keys[at : at + PAGE])
 
     def discard_below(self, folder: str) -> None:
-        """All objects there, once nothing runs that makes more, and parts of such where the service lists them."""
-        deadline = time.monotonic() + QUIET_SECONDS
-        while self._running() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        """All objects there, and parts of such where the service lists them."""
         if self.service.unreachable():
             return
         bucket, prefix = _parts(folder + "/")
@@ -358,9 +353,6 @@ class Store:
             listing = models.ListObjectsV2Request.builder().bucket(bucket).prefix(prefix).build()
             while keys := [o.key() for o in client.listObjectsV2(listing).contents()]:
                 self._delete(bucket, keys)
-
-    def _running(self) -> bool:
-        return any(e.numRunningTasks() for e in self.tracker.getExecutorInfos())
 
     def _client(self, location: str) -> Any:
         return self.files(location).getS3AInternals().getAmazonS3Client("weir")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ WRITING = {
     "write.target-file-size-bytes": str(384 << 20),
 }
 NOT_COMMITTED = {"CommitFailedException", "ValidationException", "AlreadyExistsException"}
+QUIET_SECONDS = 5  # for tasks to end that were told to
 TABLE_PROPERTIES = {"format-version": "2", "write.parquet.compression-codec": "zstd"}
 
 
@@ -67,6 +70,15 @@ def _uri(uri: str) -> tuple[str, dict[str, str]]:
         who = {"jdbc.user": name} if at else {}
         return f"jdbc:postgresql://{rest}", {**who, **({"jdbc.password": password} if password else {})}
     raise BadInput(f'catalog.uri: "{uri}" is neither sqlite: nor postgresql:')
+
+
+def _local(location: str) -> str:
+    """file:///x, file:/x and /x are the same."""
+    return "/" + location.removeprefix("file:").lstrip("/")
+
+
+def _tasks_run(spark: SparkSession) -> bool:
+    return any(e.numRunningTasks() for e in spark._jsc.sc().statusTracker().getExecutorInfos())
 
 
 class Lake:
@@ -107,7 +119,7 @@ class Target:
         self.identifier = jvm.org.apache.iceberg.catalog.TableIdentifier.of(self.namespace, name)
         self.creation: Any = None
         self.files: list[Any] = []
-        self.own = ""  # on S3: a folder of this run's data files, so that also what no message names is found
+        self.own = ""  # a folder of this run's data files, so that also what a failed task leaves is found
         self.committed = False
         with self.errors("open"):
             if lake.catalog.tableExists(self.identifier):
@@ -194,9 +206,7 @@ class Target:
         now = json.loads(jvm.org.apache.iceberg.TableMetadataParser.toJson(self.table.operations().current()))
         kept = {k: v for k, v in now["properties"].items() if not k.startswith("write.metadata.")}
         data = kept.get("write.data.path", f"{str(self.table.location()).rstrip('/')}/data")
-        if is_s3(data):
-            self.own = f"{data}/{uuid.uuid4()}"
-            kept["write.data.path"] = self.own
+        self.own = kept["write.data.path"] = f"{data}/{uuid.uuid4()}"
         now |= {"properties": {**kept, **WRITING}, "current-snapshot-id": -1}
         now |= {"snapshots": [], "refs": {}, "snapshot-log": [], "metadata-log": [], "statistics": []}
         metadata = shadow / "metadata"
@@ -255,21 +265,29 @@ class Target:
         except Py4JJavaError as unread:
             return "NoSuchTableException" not in kinds(unread)
 
-    def discard(self, files: list[Any] | None = None) -> None:
-        """Nothing names these files."""
-        if files is None and self.own and self.lake.store:
-            self.lake.store.discard_below(self.own)
+    def discard(self) -> None:
+        """Nothing names this run's files; once nothing runs that makes more of them."""
+        if not self.own:
             return
-        locations = [str(file.location()) for file in (self.files if files is None else files)]
+        deadline = time.monotonic() + QUIET_SECONDS
+        while _tasks_run(self.lake.spark) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not is_s3(self.own):
+            shutil.rmtree(_local(self.own), ignore_errors=True)
+        elif self.lake.store:
+            self.lake.store.discard_below(self.own)
+
+    def discard_files(self, files: list[Any]) -> None:
+        """Of those of this run."""
+        locations = [str(file.location()) for file in files]
         if self.lake.store:
             self.lake.store.discard([location for location in locations if is_s3(location)])
         for location in locations:
-            if is_s3(location):
-                continue
-            with contextlib.suppress(Py4JJavaError, OSError):
-                self.table.io().deleteFile(location)
-                if location.startswith(("file:", "/")):
-                    os.rmdir(os.path.dirname("/" + location.removeprefix("file:").lstrip("/")))
+            if not is_s3(location):
+                with contextlib.suppress(OSError):
+                    path = _local(location)
+                    os.unlink(path)
+                    os.rmdir(os.path.dirname(path))  # if it was the last
 
     def result(self) -> dict[str, Any]:
         mine = [
