@@ -2,7 +2,7 @@
 
 Environment: WEIR_BIN, the binary (default build/weir of this checkout); WEIR_TEST_STACK, another stack's
 name for `weir run --stack`; WEIR_TEST_SERVE=1, run its jobs in one `serve` (served.py); WEIR_TEST_READER, `duckdb` (default) or `pyiceberg`; WEIR_TEST_TIMEOUT, seconds
-for one run (default 60).
+for one run (default 180: Spark alone may take 45 to start on a busy machine).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("WEIR_BIN", ROOT / "build" / "weir")).absolute()
 STACK = os.environ.get("WEIR_TEST_STACK", "")
 READER = os.environ.get("WEIR_TEST_READER", "duckdb")
-TIMEOUT = float(os.environ.get("WEIR_TEST_TIMEOUT", "60"))
+TIMEOUT = float(os.environ.get("WEIR_TEST_TIMEOUT", "180"))
 
 
 @dataclass
