@@ -36,26 +36,19 @@ def stack(request) -> str:
     return request.param
 
 
-def run(stack: str, tmp_path: pathlib.Path, warehouse: pathlib.Path, tmp_dir: pathlib.Path, mmdb):
-    return engine.weir(
-        *("run", "--json", "--stack", stack, "--run-id", "again", "--mmdb", mmdb),
-        *("--catalog", f"sqlite:///{tmp_path}/catalog.db", "--warehouse", f"file://{warehouse}"),
-        *("--tmp-dir", tmp_dir, tmp_path / "clicks.csv"),
-    )
-
-
 def test_of_the_tables(stack, disk, tmp_path, small_mmdb):
     clicks.write(tmp_path / "clicks.csv", ROWS)
-    done = run(stack, tmp_path, disk / "warehouse", tmp_path, small_mmdb)
+    where = ("--catalog", f"sqlite:///{tmp_path}/catalog.db", "--warehouse", f"file://{disk}/warehouse")
+    command = ("run", "--json", "--stack", stack, "--run-id", "again", "--mmdb", small_mmdb)
+    command = (*command, *where, "--tmp-dir", tmp_path, tmp_path / "clicks.csv")
+    done = engine.weir(*command)
     assert done.code == 4
     assert "No space left on device" in done.err and f"{disk}/warehouse" in done.err
     assert len(done.err.splitlines()) <= 2  # the stack's line, and weir's
     assert files(disk) == []
     subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
-    done = run(stack, tmp_path, disk / "warehouse", tmp_path, small_mmdb)
+    done = engine.weir(*command)
     assert done.code == 0, done.err
     assert done.ledger["rows_in"] == ROWS
-    tables = engine.weir(
-        "table", "show", "web.events", "--json", "--catalog", f"sqlite:///{tmp_path}/catalog.db"
-    )
-    assert tables.code == 0 and tables.ledger["snapshots"], tables.out
+    shown = engine.weir("table", "show", "web.events", "--json", *where)
+    assert shown.code == 0 and shown.ledger["snapshots"] == 1, shown.err
