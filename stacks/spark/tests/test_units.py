@@ -7,6 +7,8 @@ import pathlib
 import random
 import socket
 import subprocess
+import threading
+import time
 
 import pyarrow as pa
 import pytest
@@ -357,9 +359,25 @@ def test_a_lost_race_replaces_what_is_current_then(spark, tmp_path):
     assert len(list(slow.table.snapshots())) == 2
 
 
-def test_discarded_files_are_gone(spark, tmp_path):
+def test_what_begins_after_a_cancel_is_cancelled(spark):
+    from weir_spark.__main__ import Engine
+
+    engine = Engine()
+    engine.spark = spark
+    threading.Thread(target=engine.cancel, daemon=True).start()
+    engine.stop.wait()
+    time.sleep(0.3)  # the first cancel finds nothing
+    try:
+        with pytest.raises(Exception, match="cancelled"):
+            spark.range(2 * 10**10).selectExpr("sum(id * id % 7)").collect()
+    finally:
+        engine.ended.set()
+
+
+def test_files_that_tasks_left_are_discarded(spark, tmp_path):
     t = written(spark, target(spark, tmp_path, "1"), tmp_path, 2)
-    assert list(tmp_path.glob("lake/warehouse/**/*.parquet"))
+    (left,) = tmp_path.glob("lake/warehouse/**/*.parquet")
+    left.with_name("left.parquet").write_bytes(b"PAR1")  # which no message names
     t.discard()
     assert not list(tmp_path.glob("lake/warehouse/**/*.parquet"))
 

@@ -6,6 +6,7 @@ doing. A run that has begun to commit is let finish.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -21,7 +22,7 @@ from typing import Any
 from .errors import BadInput, Failed, Stopped
 from .job import Job
 
-GRACE_SECONDS = 8
+GRACE_SECONDS, CANCEL_SECONDS = 8, 0.2
 
 
 class Engine:
@@ -32,7 +33,7 @@ class Engine:
         self.countries: Any = None
         self.cluster: Any = None
         self.scratch = ""
-        self.stop = threading.Event()
+        self.stop, self.ended = threading.Event(), threading.Event()
         self.committing = threading.Lock()
 
     def _ready(self, job: Job) -> None:
@@ -96,6 +97,7 @@ class Engine:
 
     def end(self) -> None:
         """At once: by itself the JVM would first finish what its threads are at."""
+        self.ended.set()
         if self.spark is not None:
             from .session import JVM
 
@@ -109,10 +111,15 @@ class Engine:
             shutil.rmtree(self.scratch, ignore_errors=True)
 
     def cancel(self) -> None:
+        """Until the run has ended: it may be about to begin another of Spark's jobs."""
         self.stop.set()
-        with self.committing:
-            if self.spark is not None:
-                self.spark.sparkContext.cancelAllJobs()
+        with contextlib.suppress(Exception):  # the JVM may be ending
+            while True:
+                with self.committing:
+                    if self.spark is not None:
+                        self.spark.sparkContext.cancelAllJobs()
+                if self.ended.wait(CANCEL_SECONDS):
+                    break
 
 
 SERVING = sys.argv[1:] == ["serve"]

@@ -272,10 +272,14 @@ class Target:
         deadline = time.monotonic() + QUIET_SECONDS
         while _tasks_run(self.lake.spark) and time.monotonic() < deadline:
             time.sleep(0.05)
-        if not is_s3(self.own):
-            shutil.rmtree(_local(self.own), ignore_errors=True)
-        elif self.lake.store:
-            self.lake.store.discard_below(self.own)
+        if is_s3(self.own):
+            if self.lake.store:
+                self.lake.store.discard_below(self.own)
+            return
+        folder = _local(self.own)
+        shutil.rmtree(folder, ignore_errors=True)
+        while os.path.exists(folder) and time.monotonic() < deadline:  # a task made another meanwhile
+            shutil.rmtree(folder, ignore_errors=True)
 
     def discard_files(self, files: list[Any]) -> None:
         """Of those of this run."""
@@ -288,6 +292,7 @@ class Target:
                     path = _local(location)
                     os.unlink(path)
                     os.rmdir(os.path.dirname(path))  # if it was the last
+                    os.rmdir(_local(self.own))
 
     def result(self) -> dict[str, Any]:
         mine = [
