@@ -74,6 +74,23 @@ told WEIR_WAREHOUSE=s3://lake/w
 told WEIR_WAREHOUSE=s3://lake/w WEIR_S3_ENDPOINT=http://127.0.0.1:1 AWS_REGION=eu-central-1
 told WEIR_WAREHOUSE=s3://lake/w AWS_ENDPOINT_URL=http://127.0.0.1:2 WEIR_S3_STYLE=virtual
 told WEIR_WAREHOUSE=s3://lake/w WEIR_S3_STYLE=neither
+echo "# told to stop, in the middle and when all is committed"
+mkdir stacks/late
+echo 'name: late' >stacks/late/stack.yaml
+cat >stacks/late/run <<SH
+#!/bin/sh
+trap 'exit 0' TERM
+"$SRC/stacks/native/run" "\$1"
+touch "$PWD/late"
+exec 2>/dev/null # what the shell says of a sleep that is ended
+while :; do sleep 0.05; done
+SH
+chmod +x stacks/late/run
+"$WEIR" run clicks.csv --stack late --pipeline p.yaml --json >late.json &
+while [ ! -e late ]; do sleep 0.05; done
+kill -TERM $!
+wait $!
+echo "exit $?: $(grep -o '"rows_out": *[0-9]*' late.json)"
 "$WEIR" run clicks.csv --stack hangs &
 while [ ! -e started ]; do sleep 0.05; done
 kill -TERM $!
