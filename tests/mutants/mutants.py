@@ -439,7 +439,7 @@ MUTANTS = [
     mutant(
         "2.8",
         "country.iso_code first",
-        "src/edge/mmdb.c",
+        "src/edge/mmdb_flatten.c",
         '{"country", "iso_code", NULL}, {"country_code", NULL}, {"registered_country", "iso_code", NULL}',
         '{"registered_country", "iso_code", NULL}, {"country", "iso_code", NULL}, {"country_code", NULL}',
         "2.8-iso_code-first",
@@ -447,7 +447,7 @@ MUTANTS = [
     mutant(
         "2.8",
         "::/96 included",
-        "src/edge/mmdb.c",
+        "src/edge/mmdb_flatten.c",
         "    for (unsigned depth = 0; depth < 96 && record",
         "    for (unsigned depth = 0; depth < 95 && record",
         "2.8-iso_code",
