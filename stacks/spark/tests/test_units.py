@@ -13,6 +13,7 @@ import time
 import pyarrow as pa
 import pytest
 import zstandard
+from py4j.protocol import Py4JNetworkError
 
 from weir_spark import (
     addresses,
@@ -357,6 +358,17 @@ def test_a_lost_race_replaces_what_is_current_then(spark, tmp_path):
         assert written(spark, t, tmp_path, count).commit({"weir.run-id": t.job.run_id})
     assert rows_in(slow) == 3
     assert len(list(slow.table.snapshots())) == 2
+
+
+def test_files_of_a_commit_that_nobody_answered_stay(spark, tmp_path, monkeypatch):
+    def broken(*_):
+        raise Py4JNetworkError("Answer from Java side is empty")
+
+    t = written(spark, target(spark, tmp_path, "1"), tmp_path, 2)
+    monkeypatch.setattr(t, "_commit", broken)
+    with pytest.raises(Py4JNetworkError):
+        t.commit({"weir.run-id": "1"})
+    assert t.committed  # as far as anybody knows, so that Run.tidy discards nothing
 
 
 def test_what_begins_after_a_cancel_is_cancelled(spark):

@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from .errors import BadInput, Failed
@@ -206,7 +206,7 @@ class Target:
         now = json.loads(jvm.org.apache.iceberg.TableMetadataParser.toJson(self.table.operations().current()))
         kept = {k: v for k, v in now["properties"].items() if not k.startswith("write.metadata.")}
         data = kept.get("write.data.path", f"{str(self.table.location()).rstrip('/')}/data")
-        self.own = kept["write.data.path"] = f"{data}/{uuid.uuid4()}"
+        self.own = kept["write.data.path"] = f"{data.rstrip('/')}/{uuid.uuid4()}"
         now |= {"properties": {**kept, **WRITING}, "current-snapshot-id": -1}
         now |= {"snapshots": [], "refs": {}, "snapshot-log": [], "metadata-log": [], "statistics": []}
         metadata = shadow / "metadata"
@@ -223,6 +223,9 @@ class Target:
                 if not (self.creation and "AlreadyExistsException" in kinds(e)):
                     self.committed = self._in_doubt(e)
                     raise
+            except Py4JError:
+                self.committed = True  # Java does not answer: it may have happened
+                raise
             self.creation = None  # another run has made the table meanwhile
             self.table = self.lake.catalog.loadTable(self.identifier)
             self._check()
